@@ -1,0 +1,54 @@
+//! What can go wrong, in words that name the mend.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a profile could not be taken or written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// No [`Alloc`](crate::Alloc) is this program's global allocator.
+    NotRegistered,
+    /// A sample interval beyond `isize::MAX` bytes.
+    InvalidInterval(u64),
+    /// A file could not be written. An earlier file at `path` is untouched.
+    Io {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// What the operating system answered.
+        source: io::Error,
+    },
+    /// A writer handed to [`Snapshot::write_pprof`](crate::Snapshot::write_pprof) failed.
+    Write(io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRegistered => f.write_str(
+                "heapprof is not this program's global allocator; add to the binary (never to a library):\n\
+                 \x20   #[global_allocator]\n\
+                 \x20   static ALLOC: heapprof::Alloc = heapprof::Alloc::system();",
+            ),
+            Self::InvalidInterval(bytes) => write!(
+                f,
+                "a sample interval of {bytes} bytes is beyond isize::MAX; \
+                 use 0 for off, 1 for every allocation, or a number of bytes such as 524288"
+            ),
+            Self::Io { path, source } => {
+                write!(f, "cannot write the profile to {}: {source}", path.display())
+            }
+            Self::Write(source) => write!(f, "cannot write the profile: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } | Self::Write(source) => Some(source),
+            Self::NotRegistered | Self::InvalidInterval(_) => None,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The bridge between the two worlds: the recorder's counters, copied out into
+//! owned values that everything above may take its time with.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::module::Module;
+
+/// Fractions of an object in [`Counts`]: objects are weighted in 1/1024ths,
+/// because a weight of 1.58 rounded to 2 would be 26 % off.
+pub(crate) const OBJECT_FRACTION: i64 = 1024;
+
+/// Sums over the samples of one record: what was seen, and what it stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Samples taken.
+    pub samples: i64,
+    /// Bytes of those samples as they were asked for, unweighted.
+    pub sampled_bytes: i64,
+    /// Estimated number of objects, in 1/1024ths.
+    pub(crate) objects_fixed: i64,
+    /// Estimated number of bytes.
+    pub bytes: i64,
+}
+
+impl Counts {
+    /// Estimated number of objects, to the nearest one.
+    pub fn objects(&self) -> i64 {
+        (self.objects_fixed + OBJECT_FRACTION / 2).div_euclid(OBJECT_FRACTION)
+    }
+
+    pub(crate) fn minus(&self, other: &Self) -> Self {
+        Self {
+            samples: self.samples - other.samples,
+            sampled_bytes: self.sampled_bytes - other.sampled_bytes,
+            objects_fixed: self.objects_fixed - other.objects_fixed,
+            bytes: self.bytes - other.bytes,
+        }
+    }
+}
+
+/// How far a captured stack reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum StackEnd {
+    /// Down to the thread's first function.
+    Root,
+    /// Deeper than 128 frames: the innermost ones are kept.
+    TooDeep,
+    /// Cut where the next frame could not be told with certainty: code outside
+    /// every known module, or a stack other than the thread's own.
+    Cut,
+    /// No frames: the profiler was not ready, or there was no room to unwind.
+    NotCaptured,
+}
+
+/// The address that a call returns to, as found on the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct ReturnAddress(pub u64);
+
+impl ReturnAddress {
+    /// An address inside the call instruction: what to look symbols up by. The
+    /// return address itself may belong to the next line, or function.
+    pub fn lookup_address(self) -> u64 {
+        self.0.wrapping_sub(1)
+    }
+}
+
+/// One stack and size class with what was allocated and is in use there.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// Tells records of one process apart; the same in every snapshot.
+    pub(crate) id: usize,
+    /// Innermost call first. Stacks are never deleted, hence `'static`.
+    pub(crate) stack: &'static [ReturnAddress],
+    pub(crate) stack_end: StackEnd,
+    /// Upper bound of the size class, in bytes.
+    pub(crate) object_size: u64,
+    /// The generation of the module list that the addresses belong to.
+    pub(crate) module_generation: u32,
+    pub(crate) allocated: Counts,
+    pub(crate) in_use: Counts,
+}
+
+/// What the profiler knows of itself. Counts are since the program's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Mean number of bytes between samples now. 0 is off, 1 is every allocation.
+    pub sample_interval: u64,
+    /// Samples taken.
+    pub samples: u64,
+    /// Samples not taken because a table or the memory limit was full, or the
+    /// inner allocator refused.
+    pub lost_samples: u64,
+    /// Estimated objects and bytes behind the lost samples.
+    pub lost_objects: u64,
+    /// Estimated bytes behind the lost samples.
+    pub lost_bytes: u64,
+    /// Sampled blocks that are live now.
+    pub live_samples: u64,
+    /// Distinct records (stack and size class).
+    pub records: u64,
+    /// Samples whose stack was deeper than 128 frames.
+    pub too_deep_stacks: u64,
+    /// Samples whose stack was cut where the next frame was uncertain.
+    pub cut_stacks: u64,
+    /// Samples taken without a stack.
+    pub missing_stacks: u64,
+    /// Sampled blocks whose address came back although no free was seen:
+    /// something frees Rust's memory behind the allocator's back.
+    pub foreign_frees: u64,
+    /// Records whose counters moved during every attempt to read them.
+    pub torn_reads: u64,
+    /// Bytes that the profiler's tables take from the operating system.
+    pub own_bytes: u64,
+    /// Upper limit of `own_bytes`; what does not fit is counted as lost.
+    pub own_bytes_limit: u64,
+    /// Frees of small blocks aligned to this many bytes look into the live
+    /// table; others do not. It only ever gets finer.
+    pub free_filter_alignment: u64,
+    /// `HEAPPROF_SAMPLE_INTERVAL` was set to something that is no interval.
+    pub invalid_environment: bool,
+}
+
+/// A copy of the recorder's state at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub(crate) records: Vec<Record>,
+    /// Every module that a record's address can belong to, closed ones too.
+    pub(crate) modules: Vec<Arc<Module>>,
+    pub(crate) stats: Stats,
+    pub(crate) taken_at: SystemTime,
+    /// Set in the difference of two snapshots: the time between them.
+    pub(crate) duration: Option<Duration>,
+}
+
+impl Snapshot {
+    /// Copies the recorder's counters.
+    pub fn take() -> Result<Self, crate::Error> {
+        Err(crate::Error::NotRegistered)
+    }
+}
