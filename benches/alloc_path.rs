@@ -17,8 +17,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use workloads::Workload;
-
 const DEFAULT_ROUNDS: usize = 11;
 
 const ALLOCATORS: [&str; 3] = ["system", "jemalloc", "mimalloc"];
@@ -31,19 +29,27 @@ const INTERVALS: [(&str, Option<&str>); 4] = [
     ("interval 1", Some("1")),
 ];
 
+struct Workload {
+    name: String,
+    /// What one operation is.
+    operation: String,
+}
+
+/// Nanoseconds per operation, by allocator, interval and round.
+type Figures = [[Vec<f64>; INTERVALS.len()]; ALLOCATORS.len()];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let rounds = std::env::args()
         .find_map(|arg| arg.parse().ok())
         .unwrap_or(DEFAULT_ROUNDS);
     let programs = build_contenders()?;
+    let workloads = workloads(&programs)?;
 
-    // Indexed by workload, allocator, interval and round.
-    let mut figures =
-        vec![[[const { Vec::new() }; INTERVALS.len()]; ALLOCATORS.len()]; workloads::ALL.len()];
+    let mut figures: Vec<Figures> = workloads.iter().map(|_| Figures::default()).collect();
     let mut csv = String::from("workload,allocator,interval,round,batch,ns_per_operation\n");
     for round in 0..rounds {
         eprint!("\rround {} of {rounds} ", round + 1);
-        for (workload, figures) in workloads::ALL.iter().zip(&mut figures) {
+        for (workload, figures) in workloads.iter().zip(&mut figures) {
             for (allocator, figures) in ALLOCATORS.iter().zip(figures) {
                 for ((heading, interval), figures) in INTERVALS.iter().zip(figures) {
                     let batches = run(&programs, allocator, *interval, workload)?;
@@ -61,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     eprintln!();
 
-    for (workload, figures) in workloads::ALL.iter().zip(&figures) {
+    for (workload, figures) in workloads.iter().zip(&figures) {
         print_table(workload, figures);
     }
     let csv_path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("alloc_path.csv");
@@ -101,6 +107,19 @@ fn build_contenders() -> Result<Vec<PathBuf>, Box<dyn Error>> {
         .collect())
 }
 
+/// The contenders all have the same workloads; one of them is asked.
+fn workloads(programs: &[PathBuf]) -> Result<Vec<Workload>, Box<dyn Error>> {
+    let program = programs.first().ok_or("cargo built no contender")?;
+    let listing = String::from_utf8(Command::new(program).output()?.stdout)?;
+    let lines = listing.lines().filter_map(|line| line.split_once('\t'));
+    Ok(lines
+        .map(|(name, operation)| Workload {
+            name: name.to_owned(),
+            operation: operation.to_owned(),
+        })
+        .collect())
+}
+
 /// Nanoseconds per operation of each batch.
 fn run(
     programs: &[PathBuf],
@@ -120,7 +139,7 @@ fn run(
 
     let mut command = Command::new(program);
     command
-        .arg(workload.name)
+        .arg(&workload.name)
         .env_remove("HEAPPROF_SAMPLE_INTERVAL")
         .stderr(Stdio::inherit());
     if let Some(interval) = interval {
@@ -134,7 +153,7 @@ fn run(
     Ok(lines.lines().map(str::parse).collect::<Result<_, _>>()?)
 }
 
-fn print_table(workload: &Workload, figures: &[[Vec<f64>; INTERVALS.len()]; ALLOCATORS.len()]) {
+fn print_table(workload: &Workload, figures: &Figures) {
     println!("\n{}: {}, ns", workload.name, workload.operation);
     print!("{:9}", "");
     for (heading, _) in INTERVALS {

@@ -4,49 +4,38 @@
 //!     cargo run --release --example quickstart
 //!     go tool pprof -top heap.pb.gz
 
-use std::collections::VecDeque;
-
 // The one line that a program needs. It goes into the binary, never a library.
 #[global_allocator]
 static ALLOC: heapprof::Alloc = heapprof::Alloc::system();
 
-const MIB: f64 = 1024.0 * 1024.0;
-
 fn main() -> Result<(), heapprof::Error> {
-    // Three owners, and the bytes that each of them really holds.
     let photos = load_photos();
     let sessions = open_sessions();
     let history = record_history();
-    let owners = [
-        (
-            "load_photos",
-            photos.iter().map(Vec::capacity).sum::<usize>(),
-        ),
-        (
-            "open_sessions",
-            sessions.iter().map(|session| size_of_val(&**session)).sum(),
-        ),
-        ("record_history", history.iter().map(String::capacity).sum()),
-    ];
 
     // All that it takes to get a profile.
     heapprof::dump_heap_to("heap.pb.gz")?;
 
-    // The same figures without a file: what is in use, by the line that asked.
+    // The same figures without a file. An owner's biggest site is where its blocks
+    // come from; the vector that lists the blocks is a smaller one.
+    let mut truth = vec![
+        ("load_photos", held_by(&photos)),
+        ("open_sessions", held_by(&sessions)),
+        ("record_history", held_by(&history)),
+    ];
     println!("The five biggest sites, in MiB:\n");
     println!("  estimated       true  site");
-    let snapshot = heapprof::Snapshot::take()?;
-    for site in snapshot.top_sites(5, heapprof::View::InUse) {
-        let owner = owners
+    for site in heapprof::Snapshot::take()?.top_sites(5, heapprof::View::InUse) {
+        let known = truth
             .iter()
-            .find(|(name, _)| site.function.ends_with(name));
-        let truth = owner.map_or(String::from("-"), |(_, bytes)| {
-            format!("{:.1}", *bytes as f64 / MIB)
-        });
+            .position(|(owner, _)| site.function.ends_with(owner));
+        let known = known.map(|at| mib(truth.remove(at).1));
         println!(
-            "  {:9.1}  {truth:>9}  {}",
-            site.in_use.bytes as f64 / MIB,
-            site.function
+            "{:11.1}{:>11}  {}, line {}",
+            mib(site.in_use.bytes as usize),
+            known.map_or("".into(), |mib| format!("{mib:.1}")),
+            site.function,
+            site.line.map_or("unknown".into(), |line| line.to_string()),
         );
     }
 
@@ -56,29 +45,40 @@ fn main() -> Result<(), heapprof::Error> {
     Ok(())
 }
 
-/// Few large blocks: one of several times the sample interval is hardly ever
-/// missed.
+/// Few large blocks. One of four times the sample interval is hardly ever missed.
 #[inline(never)]
 fn load_photos() -> Vec<Vec<u8>> {
-    (0..64).map(|photo| vec![photo; 2 << 20]).collect()
-}
-
-/// Many small blocks: about one in five hundred is sampled, and stands for the
-/// rest.
-#[inline(never)]
-fn open_sessions() -> Vec<Box<[u8; 1024]>> {
-    (0..100_000).map(|_| Box::new([1; 1024])).collect()
-}
-
-/// Blocks of many sizes that come and go; only what is still there counts.
-#[inline(never)]
-fn record_history() -> VecDeque<String> {
-    let mut history = VecDeque::new();
-    for event in 0..100_000 {
-        history.push_back("x".repeat(event % 4096));
-        if history.len() > 30_000 {
-            history.pop_front();
-        }
+    let mut photos = Vec::new();
+    for _ in 0..64 {
+        photos.push(vec![0x80; 2 << 20]);
     }
-    history
+    photos
+}
+
+/// Many small blocks. One in five hundred is sampled, and stands for the others.
+#[inline(never)]
+fn open_sessions() -> Vec<Vec<u8>> {
+    let mut sessions = Vec::new();
+    for _ in 0..100_000 {
+        sessions.push(vec![0; 1 << 10]);
+    }
+    sessions
+}
+
+/// Blocks of many sizes, most of them gone again. What is still there counts.
+#[inline(never)]
+fn record_history() -> Vec<Vec<u8>> {
+    let mut history = Vec::new();
+    for event in 0..100_000 {
+        history.push(vec![1; event % 4096]);
+    }
+    history.split_off(60_000)
+}
+
+fn held_by(blocks: &[Vec<u8>]) -> usize {
+    blocks.iter().map(Vec::capacity).sum()
+}
+
+fn mib(bytes: usize) -> f64 {
+    bytes as f64 / (1 << 20) as f64
 }

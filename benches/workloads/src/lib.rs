@@ -11,17 +11,16 @@ use std::time::{Duration, Instant};
 
 /// Something to do over and over.
 #[derive(Clone, Copy, Debug)]
-pub struct Workload {
-    /// What it is called on the command line.
-    pub name: &'static str,
+struct Workload {
+    name: &'static str,
     /// What one operation is.
-    pub operation: &'static str,
+    operation: &'static str,
     /// Does at least this many operations and returns how many it did.
     run: fn(u64) -> u64,
 }
 
 /// Every workload, in the order of the tables.
-pub const ALL: &[Workload] = &[
+const ALL: &[Workload] = &[
     Workload {
         name: "pair_64",
         operation: "allocate and free 64 B",
@@ -50,18 +49,23 @@ pub const ALL: &[Workload] = &[
 ];
 
 /// Batches that one program times.
-pub const BATCHES: usize = 9;
+const BATCHES: usize = 9;
 
 /// Long enough for the clock and for a scheduler's tick to be lost in it.
 const BATCH_TIME: Duration = Duration::from_millis(5);
 
 /// The `main` of a contender: times the workload that the first argument names
-/// and prints the nanoseconds per operation of each batch, a line each.
+/// and prints the nanoseconds per operation of each batch, a line each. Without
+/// an argument it prints the workloads: name, tab, what one operation is.
 pub fn main() {
-    let name = std::env::args().nth(1).unwrap_or_default();
+    let Some(name) = std::env::args().nth(1) else {
+        for workload in ALL {
+            println!("{}\t{}", workload.name, workload.operation);
+        }
+        return;
+    };
     let Some(workload) = ALL.iter().find(|workload| workload.name == name) else {
-        let names: Vec<_> = ALL.iter().map(|workload| workload.name).collect();
-        eprintln!("which workload? one of: {}", names.join(", "));
+        eprintln!("no workload is called {name}; without an argument I name them all");
         std::process::exit(2);
     };
     for nanoseconds in workload.time() {
