@@ -73,7 +73,10 @@ impl<A> Alloc<A> {
     /// beyond `isize::MAX`.
     #[must_use]
     pub const fn with_sample_interval(mut self, bytes: u64) -> Self {
-        assert!(bytes <= isize::MAX as u64, "a sample interval beyond isize::MAX bytes");
+        assert!(
+            bytes <= isize::MAX as u64,
+            "a sample interval beyond isize::MAX bytes"
+        );
         self.built_in.sample_interval = bytes;
         self
     }
@@ -106,7 +109,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             unsafe { self.inner.alloc(layout) }
         } else {
             // SAFETY: the caller's contract.
-            unsafe { self.alloc_slow(layout) }
+            unsafe { Self::alloc_slow(layout, self) }
         }
     }
 
@@ -117,7 +120,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             unsafe { self.inner.alloc_zeroed(layout) }
         } else {
             // SAFETY: the caller's contract.
-            unsafe { self.alloc_zeroed_slow(layout) }
+            unsafe { Self::alloc_zeroed_slow(layout, self) }
         }
     }
 
@@ -128,7 +131,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             unsafe { self.inner.dealloc(ptr, layout) }
         } else {
             // SAFETY: the caller's contract.
-            unsafe { self.dealloc_slow(ptr, layout) }
+            unsafe { Self::dealloc_slow(ptr, layout, self) }
         }
     }
 
@@ -140,7 +143,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             unsafe { self.inner.realloc(ptr, layout, new_size) }
         } else {
             // SAFETY: the caller's contract.
-            unsafe { self.realloc_slow(ptr, layout, new_size, is_marked) }
+            unsafe { Self::realloc_slow(ptr, layout, new_size, is_marked, self) }
         }
     }
 }
@@ -158,50 +161,56 @@ enum Contents {
 }
 
 impl<A: GlobalAlloc> Alloc<A> {
-    // `Registers::here` is inlined into each of these entries: captured stacks
-    // begin with the caller of the entry, and nothing of the profiler is in them.
+    // The entries take the arguments of the fast paths in the same registers,
+    // and `this` last: a fast path then moves nothing, and both its ways are
+    // tail jumps. `Registers::here` is inlined into each of them, so captured
+    // stacks begin with their caller.
 
     #[cold]
     #[inline(never)]
-    unsafe fn alloc_slow(&self, layout: Layout) -> *mut u8 {
+    unsafe fn alloc_slow(layout: Layout, this: &Self) -> *mut u8 {
         let registers = Registers::here();
-        let sample = RECORDER.judge(&self.built_in, layout.size());
+        let sample = RECORDER.judge(&this.built_in, layout.size());
         // SAFETY: the caller's contract.
-        unsafe { self.allocate(layout, Contents::Any, sample, &registers) }
+        unsafe { this.allocate(layout, Contents::Any, sample, &registers) }
     }
 
     #[cold]
     #[inline(never)]
-    unsafe fn alloc_zeroed_slow(&self, layout: Layout) -> *mut u8 {
+    unsafe fn alloc_zeroed_slow(layout: Layout, this: &Self) -> *mut u8 {
         let registers = Registers::here();
-        let sample = RECORDER.judge(&self.built_in, layout.size());
+        let sample = RECORDER.judge(&this.built_in, layout.size());
         // SAFETY: the caller's contract.
-        unsafe { self.allocate(layout, Contents::Zeroed, sample, &registers) }
+        unsafe { this.allocate(layout, Contents::Zeroed, sample, &registers) }
     }
 
     #[cold]
     #[inline(never)]
-    unsafe fn dealloc_slow(&self, ptr: *mut u8, layout: Layout) {
+    unsafe fn dealloc_slow(ptr: *mut u8, layout: Layout, this: &Self) {
         let Some(entry) = RECORDER.take_out(ptr) else {
             // SAFETY: the caller's contract; an unsampled block.
-            return unsafe { self.inner.dealloc(ptr, layout) };
+            return unsafe { this.inner.dealloc(ptr, layout) };
         };
         RECORDER.credit(&entry);
         // SAFETY: the caller's contract, and the alignment it was asked for with.
-        unsafe { self.inner.dealloc(ptr, aligned(layout, entry.align_log2)) }
+        unsafe { this.inner.dealloc(ptr, aligned(layout, entry.align_log2)) }
     }
 
     #[cold]
     #[inline(never)]
     unsafe fn realloc_slow(
-        &self,
         ptr: *mut u8,
         layout: Layout,
         new_size: usize,
         is_marked: bool,
+        this: &Self,
     ) -> *mut u8 {
         let registers = Registers::here();
-        let sample = if is_marked { RECORDER.judge(&self.built_in, new_size) } else { None };
+        let sample = if is_marked {
+            RECORDER.judge(&this.built_in, new_size)
+        } else {
+            None
+        };
         // SAFETY: the caller promises that `new_size` is a valid size for this
         // alignment.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
@@ -212,9 +221,16 @@ impl<A: GlobalAlloc> Alloc<A> {
         // asked for with.
         unsafe {
             if old_layout != layout || moves_to_sampled_small {
-                self.copy_over(ptr, layout.size(), old_layout, new_layout, sample, &registers)
+                this.copy_over(
+                    ptr,
+                    layout.size(),
+                    old_layout,
+                    new_layout,
+                    sample,
+                    &registers,
+                )
             } else {
-                self.resize(ptr, layout, new_layout, sample, &registers)
+                this.resize(ptr, layout, new_layout, sample, &registers)
             }
         }
     }

@@ -136,15 +136,29 @@ impl Snapshot {
             })
             .collect();
         records.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
-        let stats = Stats { records: records.len() as u64, torn_reads, ..Stats::now() };
-        Ok(Self { records, modules, stats, taken_at: SystemTime::now(), duration: None })
+        let stats = Stats {
+            records: records.len() as u64,
+            torn_reads,
+            ..Stats::now()
+        };
+        Ok(Self {
+            records,
+            modules,
+            stats,
+            taken_at: SystemTime::now(),
+            duration: None,
+        })
     }
 }
 
 /// Errs unless the wrapper has seen an allocation, which every program makes
 /// long before it can ask.
 pub(crate) fn ensure_registered() -> Result<(), Error> {
-    if RECORDER.is_prepared() { Ok(()) } else { Err(Error::NotRegistered) }
+    if RECORDER.is_prepared() {
+        Ok(())
+    } else {
+        Err(Error::NotRegistered)
+    }
 }
 
 impl Record {
@@ -163,7 +177,12 @@ impl Record {
 
     /// Records come in this order, whatever the tables' is.
     fn order(&self) -> impl Ord {
-        (self.stack, self.object_size, self.module_generation, self.stack_end)
+        (
+            self.stack,
+            self.object_size,
+            self.module_generation,
+            self.stack_end,
+        )
     }
 }
 

@@ -105,7 +105,9 @@ impl Arena {
     /// A copy of `values` that lasts for ever.
     #[cfg(not(loom))]
     pub(crate) fn place_all<T: Copy>(&self, values: &[T]) -> Option<&'static [T]> {
-        let place = self.piece(size_of_val(values), align_of::<T>())?.cast::<T>();
+        let place = self
+            .piece(size_of_val(values), align_of::<T>())?
+            .cast::<T>();
         // SAFETY: as above; the source cannot overlap a piece that nobody has seen.
         unsafe {
             ptr::copy_nonoverlapping(values.as_ptr(), place, values.len());
@@ -154,7 +156,11 @@ impl Arena {
     fn next_chunk(&self, used_up: *mut Chunk) -> Option<()> {
         let fresh = self.map(CHUNK_BYTES)?.cast::<Chunk>();
         // SAFETY: freshly mapped, ours alone, page-aligned.
-        unsafe { fresh.write(Chunk { cursor: AtomicUsize::new(size_of::<Chunk>()) }) };
+        unsafe {
+            fresh.write(Chunk {
+                cursor: AtomicUsize::new(size_of::<Chunk>()),
+            })
+        };
         // Release pairs with the Acquire in `piece`.
         if self
             .chunk
@@ -163,7 +169,8 @@ impl Arena {
         {
             // SAFETY: never published, so nobody else knows of it.
             unsafe { pages::unmap(fresh.cast(), CHUNK_BYTES) };
-            self.used_bytes.fetch_sub(CHUNK_BYTES as u64, Ordering::Relaxed);
+            self.used_bytes
+                .fetch_sub(CHUNK_BYTES as u64, Ordering::Relaxed);
         }
         Some(())
     }
@@ -210,7 +217,12 @@ impl Arena {
 
     pub(crate) fn zeroed<T: Zeroed>(&self, len: usize) -> Option<&'static [T]> {
         self.take(len)?;
-        Some((0..len).map(|_| T::zeroed()).collect::<std::vec::Vec<_>>().leak())
+        Some(
+            (0..len)
+                .map(|_| T::zeroed())
+                .collect::<std::vec::Vec<_>>()
+                .leak(),
+        )
     }
 }
 
@@ -279,7 +291,11 @@ mod tests {
         let threads: [_; 4] = std::array::from_fn(|thread| {
             std::thread::scope(|scope| {
                 scope
-                    .spawn(|| std::array::from_fn::<_, 64, _>(|i| arena.place([thread; 100 * 8].map(|t| t * 64 + i)).unwrap()))
+                    .spawn(|| {
+                        std::array::from_fn::<_, 64, _>(|i| {
+                            arena.place([thread; 100 * 8].map(|t| t * 64 + i)).unwrap()
+                        })
+                    })
                     .join()
                     .unwrap()
             })

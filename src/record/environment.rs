@@ -22,7 +22,12 @@ pub(crate) fn sample_interval() -> Interval {
         return Interval::Unset;
     }
     // SAFETY: a constant path.
-    let file = unsafe { libc::open(c"/proc/self/environ".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    let file = unsafe {
+        libc::open(
+            c"/proc/self/environ".as_ptr(),
+            libc::O_RDONLY | libc::O_CLOEXEC,
+        )
+    };
     if file < 0 {
         return Interval::Unset;
     }
@@ -31,7 +36,9 @@ pub(crate) fn sample_interval() -> Interval {
     loop {
         // SAFETY: reads into our own buffer, at most its length.
         let read = unsafe { libc::read(file, buffer.as_mut_ptr().cast(), buffer.len()) };
-        let Some(bytes) = usize::try_from(read).ok().and_then(|len| buffer.get(..len)) else { break };
+        let Some(bytes) = usize::try_from(read).ok().and_then(|len| buffer.get(..len)) else {
+            break;
+        };
         if bytes.is_empty() {
             finder.byte(0);
             break;
@@ -67,7 +74,10 @@ pub(crate) fn complain() {
 pub(crate) fn complain() {}
 
 fn parse(value: &[u8]) -> Interval {
-    match core::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok()) {
+    match core::str::from_utf8(value)
+        .ok()
+        .and_then(|digits| digits.parse().ok())
+    {
         Some(bytes) if bytes <= isize::MAX as u64 => Interval::Bytes(bytes),
         _ => Interval::Invalid,
     }
@@ -86,14 +96,22 @@ struct Finder {
 #[cfg(any(target_os = "linux", test))]
 impl Finder {
     const fn new() -> Self {
-        Self { matched: Some(0), value: [0; 20], value_len: 0, found: Interval::Unset }
+        Self {
+            matched: Some(0),
+            value: [0; 20],
+            value_len: 0,
+            found: Interval::Unset,
+        }
     }
 
     fn byte(&mut self, byte: u8) {
         if byte == 0 {
             if self.matched == Some(NAME.len().wrapping_add(1)) && self.found == Interval::Unset {
                 // A longer value than the buffer has no place for is no u64.
-                self.found = self.value.get(..self.value_len).map_or(Interval::Invalid, parse);
+                self.found = self
+                    .value
+                    .get(..self.value_len)
+                    .map_or(Interval::Invalid, parse);
             }
             self.matched = Some(0);
             self.value_len = 0;
@@ -128,20 +146,40 @@ mod tests {
 
     #[test]
     fn finds_the_variable_among_others() {
-        assert_eq!(find(b"A=1\0HEAPPROF_SAMPLE_INTERVAL=4096\0B=2\0"), Interval::Bytes(4096));
+        assert_eq!(
+            find(b"A=1\0HEAPPROF_SAMPLE_INTERVAL=4096\0B=2\0"),
+            Interval::Bytes(4096)
+        );
         assert_eq!(find(b"HEAPPROF_SAMPLE_INTERVAL=0"), Interval::Bytes(0));
-        assert_eq!(find(b"XHEAPPROF_SAMPLE_INTERVAL=1\0HEAPPROF_SAMPLE_INTERVALS=1\0"), Interval::Unset);
+        assert_eq!(
+            find(b"XHEAPPROF_SAMPLE_INTERVAL=1\0HEAPPROF_SAMPLE_INTERVALS=1\0"),
+            Interval::Unset
+        );
         assert_eq!(find(b"HEAPPROF_SAMPLE_INTERVAL\0=\0"), Interval::Unset);
         assert_eq!(find(b""), Interval::Unset);
     }
 
     #[test]
     fn what_is_no_interval_is_invalid() {
-        for value in ["", "-1", "512k", "1e6", "18446744073709551616", "9223372036854775808", "\u{b9}"] {
+        for value in [
+            "",
+            "-1",
+            "512k",
+            "1e6",
+            "18446744073709551616",
+            "9223372036854775808",
+            "\u{b9}",
+        ] {
             let entry = format!("HEAPPROF_SAMPLE_INTERVAL={value}");
             assert_eq!(find(entry.as_bytes()), Interval::Invalid, "{value:?}");
         }
-        assert_eq!(find(b"HEAPPROF_SAMPLE_INTERVAL=9223372036854775807"), Interval::Bytes(isize::MAX as u64));
-        assert_eq!(find(b"HEAPPROF_SAMPLE_INTERVAL=000000000000000000000001"), Interval::Invalid);
+        assert_eq!(
+            find(b"HEAPPROF_SAMPLE_INTERVAL=9223372036854775807"),
+            Interval::Bytes(isize::MAX as u64)
+        );
+        assert_eq!(
+            find(b"HEAPPROF_SAMPLE_INTERVAL=000000000000000000000001"),
+            Interval::Invalid
+        );
     }
 }

@@ -23,12 +23,16 @@ pub(crate) struct Lease {
 impl Lease {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
-        Self { holder: AtomicU64::new(FREE) }
+        Self {
+            holder: AtomicU64::new(FREE),
+        }
     }
 
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
-        Self { holder: AtomicU64::new(FREE) }
+        Self {
+            holder: AtomicU64::new(FREE),
+        }
     }
 
     /// Takes the lease for the given process generation (1 or more).
@@ -110,7 +114,9 @@ mod loom_models {
             let held = shared.0.try_take(1);
             assert!(held.is_some());
             // SAFETY: the lease is held.
-            shared.1.with(|value| assert_eq!(unsafe { *value }, u32::from(mine) + u32::from(theirs)));
+            shared
+                .1
+                .with(|value| assert_eq!(unsafe { *value }, u32::from(mine) + u32::from(theirs)));
         });
     }
 }

@@ -122,7 +122,10 @@ const _: () = assert!(size_of::<Bucket>() == 64 && size_of::<SampleCell>() == 48
 unsafe impl Zeroed for Bucket {
     #[cfg(loom)]
     fn zeroed() -> Self {
-        Self { keys: core::array::from_fn(|_| AtomicU64::new(EMPTY)), passed: AtomicU64::new(0) }
+        Self {
+            keys: core::array::from_fn(|_| AtomicU64::new(EMPTY)),
+            passed: AtomicU64::new(0),
+        }
     }
 }
 
@@ -144,7 +147,8 @@ impl SampleCell {
     fn write(&self, sample: &LiveSample) {
         // Relaxed, here and in `read`: the key's Release store publishes them,
         // and its clearing keeps the next writer off.
-        self.node.store(ptr::from_ref(sample.node).cast_mut(), Ordering::Relaxed);
+        self.node
+            .store(ptr::from_ref(sample.node).cast_mut(), Ordering::Relaxed);
         let layout = (sample.size as u64) << 6 | u64::from(sample.align_log2);
         self.layout.store(layout, Ordering::Relaxed);
         self.objects.store(sample.objects, Ordering::Relaxed);
@@ -167,12 +171,18 @@ impl SampleCell {
 impl LiveTable {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
-        Self { front: AtomicPtr::new(ptr::null_mut()), growing: Lease::new() }
+        Self {
+            front: AtomicPtr::new(ptr::null_mut()),
+            growing: Lease::new(),
+        }
     }
 
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
-        Self { front: AtomicPtr::new(ptr::null_mut()), growing: Lease::new() }
+        Self {
+            front: AtomicPtr::new(ptr::null_mut()),
+            growing: Lease::new(),
+        }
     }
 
     /// Inserts a pointer that is not in the table. False if there is no place
@@ -208,12 +218,15 @@ impl LiveTable {
 
     /// What is known of a live pointer; asked by its owner.
     pub(crate) fn get(&self, key: usize) -> Option<LiveSample> {
-        self.levels().find_map(|level| level.find(key as u64)?.cell.read())
+        self.levels()
+            .find_map(|level| level.find(key as u64)?.cell.read())
     }
 
     /// Live entries; exact when nothing is inserted or removed meanwhile.
     pub(crate) fn len(&self) -> u64 {
-        self.levels().map(|level| level.live.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+        self.levels()
+            .map(|level| level.live.load(Ordering::Relaxed))
+            .fold(0, u64::wrapping_add)
     }
 
     fn front(&self) -> Option<&'static Level> {
@@ -233,16 +246,22 @@ impl LiveTable {
     /// Links a larger level in front of `front`. True if the table has a new
     /// front, whoever made it.
     fn grow(&self, front: Option<&'static Level>, arena: &Arena, process_generation: u64) -> bool {
-        let Some(_held) = self.growing.try_take(process_generation) else { return false };
+        let Some(_held) = self.growing.try_take(process_generation) else {
+            return false;
+        };
         if self.front().map(ptr::from_ref) != front.map(ptr::from_ref) {
             return true;
         }
-        let buckets_log2 = front
-            .map_or(FIRST_LEVEL_LOG2, |level| level.buckets_log2.saturating_add(GROWTH_LOG2));
-        let Some(level) = Level::new(buckets_log2, front, arena) else { return false };
+        let buckets_log2 = front.map_or(FIRST_LEVEL_LOG2, |level| {
+            level.buckets_log2.saturating_add(GROWTH_LOG2)
+        });
+        let Some(level) = Level::new(buckets_log2, front, arena) else {
+            return false;
+        };
         // Release pairs with the Acquire in `front`. Only the holder of the
         // lease stores here.
-        self.front.store(ptr::from_ref(level).cast_mut(), Ordering::Release);
+        self.front
+            .store(ptr::from_ref(level).cast_mut(), Ordering::Release);
         true
     }
 }
@@ -257,7 +276,11 @@ struct Slot {
 }
 
 impl Level {
-    fn new(buckets_log2: u32, older: Option<&'static Self>, arena: &Arena) -> Option<&'static Self> {
+    fn new(
+        buckets_log2: u32,
+        older: Option<&'static Self>,
+        arena: &Arena,
+    ) -> Option<&'static Self> {
         let buckets = 1_usize.checked_shl(buckets_log2)?;
         arena.place(Self {
             buckets_log2,
@@ -278,7 +301,9 @@ impl Level {
     fn home(&self, key: u64) -> u64 {
         // Fibonacci hashing: the high bits of the product depend on all of the key.
         let product = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        product.checked_shr(64_u32.wrapping_sub(self.buckets_log2)).unwrap_or(0)
+        product
+            .checked_shr(64_u32.wrapping_sub(self.buckets_log2))
+            .unwrap_or(0)
     }
 
     /// The bucket `step` places after home, with its samples.
@@ -297,7 +322,9 @@ impl Level {
         self.live.fetch_add(1, Ordering::Relaxed);
         let home = self.home(key);
         for step in 0..MAX_PROBES {
-            let Some((bucket, cells)) = self.bucket(home, step) else { break };
+            let Some((bucket, cells)) = self.bucket(home, step) else {
+                break;
+            };
             for (slot, cell) in bucket.keys.iter().zip(cells) {
                 // A look first: an exchange takes the line away from its readers.
                 if slot.load(Ordering::Relaxed) == EMPTY
@@ -327,7 +354,12 @@ impl Level {
             for (slot, cell) in bucket.keys.iter().zip(cells) {
                 // Acquire pairs with the Release in `insert`.
                 if slot.load(Ordering::Acquire) == key {
-                    return Some(Slot { key: slot, cell, home, passed: step });
+                    return Some(Slot {
+                        key: slot,
+                        cell,
+                        home,
+                        passed: step,
+                    });
                 }
             }
             if bucket.passed.load(Ordering::Relaxed) == 0 {

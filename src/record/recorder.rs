@@ -125,7 +125,11 @@ impl Recorder {
 
     /// The alignment that sampled small blocks are asked for.
     pub(crate) fn sample_align(&self) -> usize {
-        self.filter_mask.0.load(Ordering::Relaxed).wrapping_add(1).max(1)
+        self.filter_mask
+            .0
+            .load(Ordering::Relaxed)
+            .wrapping_add(1)
+            .max(1)
     }
 
     /// The calling thread's counter ran out at an allocation of `size` bytes.
@@ -149,7 +153,10 @@ impl Recorder {
                 capture::modules::fill_pool(threads, self.process_generation());
             }
             let interval = interval?;
-            Some(Sample { size, weight: Weight::of(size as u64, interval) })
+            Some(Sample {
+                size,
+                weight: Weight::of(size as u64, interval),
+            })
         })
     }
 
@@ -185,7 +192,10 @@ impl Recorder {
             objects: sample.weight.objects,
             bytes: sample.weight.bytes,
         };
-        if !self.live.insert(ptr.addr(), &entry, &self.arena, self.process_generation()) {
+        if !self
+            .live
+            .insert(ptr.addr(), &entry, &self.arena, self.process_generation())
+        {
             self.lose(&sample);
             return false;
         }
@@ -213,8 +223,12 @@ impl Recorder {
     /// A sample that could not be kept.
     pub(crate) fn lose(&self, sample: &Sample) {
         self.tallies.lost_samples.fetch_add(1, Ordering::Relaxed);
-        self.tallies.lost_objects.fetch_add(sample.weight.objects, Ordering::Relaxed);
-        self.tallies.lost_bytes.fetch_add(sample.weight.bytes, Ordering::Relaxed);
+        self.tallies
+            .lost_objects
+            .fetch_add(sample.weight.objects, Ordering::Relaxed);
+        self.tallies
+            .lost_bytes
+            .fetch_add(sample.weight.bytes, Ordering::Relaxed);
     }
 
     /// What is known of `ptr`, if it is a sampled block. For its owner.
@@ -230,13 +244,19 @@ impl Recorder {
 
     /// Puts back what `take_out` returned: the block was not freed after all.
     pub(crate) fn put_back(&self, ptr: *mut u8, entry: &LiveSample) {
-        if !self.live.insert(ptr.addr(), entry, &self.arena, self.process_generation()) {
+        if !self
+            .live
+            .insert(ptr.addr(), entry, &self.arena, self.process_generation())
+        {
             // Taken meanwhile by another thread's sample. Only blocks in their
             // natural layout are put back, so nothing but this sample is lost.
             self.credit(entry);
             self.lose(&Sample {
                 size: entry.size,
-                weight: Weight { objects: entry.objects, bytes: entry.bytes },
+                weight: Weight {
+                    objects: entry.objects,
+                    bytes: entry.bytes,
+                },
             });
         }
     }
@@ -265,7 +285,8 @@ impl Recorder {
         }
         let _busy = thread::busy();
         self.arena.set_limit(built_in.memory_limit_bytes);
-        self.unwinder.store(built_in.unwinder as u32, Ordering::Relaxed);
+        self.unwinder
+            .store(built_in.unwinder as u32, Ordering::Relaxed);
         let interval = match environment::sample_interval() {
             Interval::Unset => built_in.sample_interval,
             Interval::Bytes(bytes) => bytes,
@@ -294,7 +315,9 @@ impl Recorder {
     fn set_interval(&self, bytes: u64) {
         if bytes != OFF {
             // Finer before the interval is published, see `filter_mask`.
-            self.filter_mask.0.fetch_min(sample_align_of(bytes).wrapping_sub(1), Ordering::Relaxed);
+            self.filter_mask
+                .0
+                .fetch_min(sample_align_of(bytes).wrapping_sub(1), Ordering::Relaxed);
         }
         self.settings.0.set_interval(bytes);
     }

@@ -41,11 +41,16 @@ impl Weight {
     /// its gap was drawn with.
     pub(crate) fn of(size: u64, interval: u64) -> Self {
         if interval <= EVERY_ALLOCATION {
-            return Self { objects: OBJECT_FRACTION, bytes: size };
+            return Self {
+                objects: OBJECT_FRACTION,
+                bytes: size,
+            };
         }
         let probability = -(-(size as f64) / interval as f64).exp_m1();
         Self {
-            objects: (OBJECT_FRACTION as f64 / probability).round().min(WEIGHT_LIMIT) as u64,
+            objects: (OBJECT_FRACTION as f64 / probability)
+                .round()
+                .min(WEIGHT_LIMIT) as u64,
             bytes: (size as f64 / probability).round().min(WEIGHT_LIMIT) as u64,
         }
     }

@@ -32,7 +32,11 @@ mod tests {
             let limit = class_limit(size);
             assert!(limit >= size);
             assert!(size < 64 || (limit - size) * 8 <= size, "{size} -> {limit}");
-            assert_eq!(class_limit(limit), limit, "the limit belongs to its own class");
+            assert_eq!(
+                class_limit(limit),
+                limit,
+                "the limit belongs to its own class"
+            );
         }
     }
 

@@ -54,7 +54,9 @@ impl StackBuffer {
 
     /// Adds a frame; false if there is no place for it.
     pub(crate) fn push(&mut self, frame: ReturnAddress) -> bool {
-        let Some(place) = self.frames.get_mut(self.len) else { return false };
+        let Some(place) = self.frames.get_mut(self.len) else {
+            return false;
+        };
         *place = frame;
         self.len = self.len.wrapping_add(1);
         true

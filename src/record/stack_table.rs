@@ -90,7 +90,10 @@ impl<'a> NodeKey<'a> {
         let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(MULTIPLIER);
         let rest = u64::from(self.module_generation) << 32 | u64::from(self.label_set);
         let seed = mix(mix(self.object_size, rest), self.stack_end as u64);
-        let hash = self.stack.iter().fold(seed, |hash, frame| mix(hash, frame.0));
+        let hash = self
+            .stack
+            .iter()
+            .fold(seed, |hash, frame| mix(hash, frame.0));
         hash ^ (hash >> 32)
     }
 }
@@ -124,7 +127,12 @@ pub(crate) struct Sums {
 impl Sums {
     /// What one sample stands for.
     pub(crate) fn of_sample(size: usize, objects: u64, bytes: u64) -> Self {
-        Self { samples: 1, sampled_bytes: size as u64, objects, bytes }
+        Self {
+            samples: 1,
+            sampled_bytes: size as u64,
+            objects,
+            bytes,
+        }
     }
 }
 
@@ -153,7 +161,8 @@ impl Tally {
         // Relaxed: carried along by the Releases that follow.
         self.started.fetch_add(sums.samples, Ordering::Relaxed);
         // Release pairs with the Acquires in `read_once`.
-        self.sampled_bytes.fetch_add(sums.sampled_bytes, Ordering::Release);
+        self.sampled_bytes
+            .fetch_add(sums.sampled_bytes, Ordering::Release);
         self.objects.fetch_add(sums.objects, Ordering::Release);
         self.bytes.fetch_add(sums.bytes, Ordering::Release);
         self.samples.fetch_add(sums.samples, Ordering::Release);
@@ -203,19 +212,27 @@ impl Node {
             frees.objects = frees.objects.min(allocs.objects);
             frees.bytes = frees.bytes.min(allocs.bytes);
         }
-        NodeSums { allocs, frees, torn }
+        NodeSums {
+            allocs,
+            frees,
+            torn,
+        }
     }
 }
 
 impl StackTable {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
-        Self { chains: AtomicPtr::new(ptr::null_mut()) }
+        Self {
+            chains: AtomicPtr::new(ptr::null_mut()),
+        }
     }
 
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
-        Self { chains: AtomicPtr::new(ptr::null_mut()) }
+        Self {
+            chains: AtomicPtr::new(ptr::null_mut()),
+        }
     }
 
     /// The node for `key`, made if it is new. `None` if there is no memory left
@@ -234,7 +251,10 @@ impl StackTable {
         let node = arena.place(Node {
             next: AtomicPtr::new(ptr::null_mut()),
             hash,
-            key: NodeKey { stack: arena.place_all(key.stack)?, ..*key },
+            key: NodeKey {
+                stack: arena.place_all(key.stack)?,
+                ..*key
+            },
             allocs: Tally::new(),
             frees: Tally::new(),
         })?;

@@ -28,7 +28,10 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) const fn new() -> Self {
-        Self { interval: AtomicU64::new(OFF), generation: AtomicU32::new(0) }
+        Self {
+            interval: AtomicU64::new(OFF),
+            generation: AtomicU32::new(0),
+        }
     }
 
     pub(crate) fn set_interval(&self, bytes: u64) {
@@ -50,6 +53,7 @@ impl Settings {
 
 /// See the module's description.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Thread {
     /// Bytes that may still be allocated without a sample: the next byte after
     /// them is marked, or they are the first part of a longer gap.
@@ -100,7 +104,12 @@ impl Thread {
     /// The allocation is judged by the gap it began in. A change of the interval
     /// takes hold after it: judging it by a new gap would lose a mark that the
     /// old one had already set.
-    pub(crate) fn judge(&self, size: usize, settings: &Settings, seed: impl FnOnce() -> u64) -> Option<u64> {
+    pub(crate) fn judge(
+        &self,
+        size: usize,
+        settings: &Settings,
+        seed: impl FnOnce() -> u64,
+    ) -> Option<u64> {
         if self.settings_generation.get() == 0 {
             let (generation, _) = settings.load();
             if generation == 0 {
@@ -174,7 +183,9 @@ pub(crate) struct Busy {
 
 /// Marks the calling thread as busy with the profiler's own work.
 pub(crate) fn busy() -> Busy {
-    Busy { before: Thread::with(|thread| thread.busy.replace(true)) }
+    Busy {
+        before: Thread::with(|thread| thread.busy.replace(true)),
+    }
 }
 
 impl Drop for Busy {

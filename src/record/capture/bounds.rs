@@ -14,7 +14,11 @@ pub(super) struct Bounds {
 
 /// Stack that a capture may take: unwinding a dozen frames with cold caches
 /// takes 14 KiB in a release build and 39 KiB in a debug build.
-const HEADROOM_BYTES: u64 = if cfg!(debug_assertions) { 64 << 10 } else { 24 << 10 };
+const HEADROOM_BYTES: u64 = if cfg!(debug_assertions) {
+    64 << 10
+} else {
+    24 << 10
+};
 
 /// Larger main stacks than this are not expected (`ulimit -s unlimited`).
 const MAX_MAIN_STACK_BYTES: u64 = 1 << 30;
@@ -31,7 +35,9 @@ pub(super) fn around(sp: u64) -> Option<Bounds> {
         known.get()
     });
     let has_room = (low as u64).saturating_add(HEADROOM_BYTES) <= sp;
-    (has_room && sp < high as u64).then_some(Bounds { readable: sp..high as u64 })
+    (has_room && sp < high as u64).then_some(Bounds {
+        readable: sp..high as u64,
+    })
 }
 
 impl Bounds {
@@ -82,7 +88,10 @@ fn main_stack() -> Option<(usize, usize)> {
     unsafe extern "C" {
         static __libc_stack_end: *const core::ffi::c_void;
     }
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: fills in our own variable.
     if unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) } != 0 {
         return None;

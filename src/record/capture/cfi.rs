@@ -1,7 +1,7 @@
 //! Walking by call frame information, with framehop: no frame pointers needed,
 //! nothing allocated, about 20 ns a frame with a warm cache.
 
-use framehop::{FrameAddress, Unwinder as _, UnwindRegsNative};
+use framehop::{FrameAddress, UnwindRegsNative, Unwinder as _};
 
 use super::Registers;
 use super::bounds::Bounds;
@@ -38,7 +38,10 @@ fn walk_in(
     loop {
         let sp_before = sp_of(&regs);
         forget_foreign_frame_pointer(&mut regs, bounds);
-        let address = match modules.unwinder().unwind_frame(at, &mut regs, cache, &mut read_stack) {
+        let address = match modules
+            .unwinder()
+            .unwind_frame(at, &mut regs, cache, &mut read_stack)
+        {
             Ok(Some(address)) => address,
             Ok(None) => return StackEnd::Root,
             Err(_) => return StackEnd::Cut,
@@ -50,8 +53,8 @@ fn walk_in(
             return StackEnd::Cut;
         }
         // Only the first frame may stay where it is (a leaf on aarch64).
-        let moved = sp_of(&regs) > sp_before
-            || (sp_of(&regs) == sp_before && !at.is_return_address());
+        let moved =
+            sp_of(&regs) > sp_before || (sp_of(&regs) == sp_before && !at.is_return_address());
         if !moved || !bounds.contains(sp_of(&regs)) {
             return StackEnd::Cut;
         }

@@ -14,7 +14,12 @@ pub(super) fn walk(
 ) {
     modules::with_current(process_generation, |modules, _cache| {
         out.module_generation = modules.generation();
-        out.end = walk_in(registers.fp, bounds, |address| modules.contains(address), out);
+        out.end = walk_in(
+            registers.fp,
+            bounds,
+            |address| modules.contains(address),
+            out,
+        );
     });
 }
 
@@ -25,7 +30,8 @@ fn walk_in(
     out: &mut StackBuffer,
 ) -> StackEnd {
     loop {
-        let (Ok(caller_fp), Ok(address)) = (bounds.read(fp), bounds.read(fp.wrapping_add(8))) else {
+        let (Ok(caller_fp), Ok(address)) = (bounds.read(fp), bounds.read(fp.wrapping_add(8)))
+        else {
             return StackEnd::Cut;
         };
         let frame = ReturnAddress(address);

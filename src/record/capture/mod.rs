@@ -33,7 +33,11 @@ pub enum Unwinder {
 
 impl Unwinder {
     pub(crate) fn from_u32(value: u32) -> Self {
-        if value == Self::FramePointers as u32 { Self::FramePointers } else { Self::Cfi }
+        if value == Self::FramePointers as u32 {
+            Self::FramePointers
+        } else {
+            Self::Cfi
+        }
     }
 }
 
@@ -105,7 +109,9 @@ pub(crate) fn capture(
     process_generation: u64,
     out: &mut StackBuffer,
 ) {
-    let Some(bounds) = bounds::around(registers.sp) else { return };
+    let Some(bounds) = bounds::around(registers.sp) else {
+        return;
+    };
     match unwinder {
         Unwinder::FramePointers => {
             frame_pointer::walk(registers, &bounds, process_generation, out);

@@ -20,7 +20,10 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
 
-use framehop::{CacheNative, ExplicitModuleSectionInfo, MustNotAllocateDuringUnwind, Unwinder as _, UnwinderNative};
+use framehop::{
+    CacheNative, ExplicitModuleSectionInfo, MustNotAllocateDuringUnwind, Unwinder as _,
+    UnwinderNative,
+};
 use gimli::{BaseAddresses, EhFrameHdr, LittleEndian, Pointer};
 
 use crate::module::{Module, Segment};
@@ -39,7 +42,12 @@ const MAX_CLOSED_MODULES: usize = 256;
 static MODULES: Modules = Modules {
     current: AtomicPtr::new(ptr::null_mut()),
     refreshing: Lease::new(),
-    pool: [const { Seat { lease: Lease::new(), cache: AtomicPtr::new(ptr::null_mut()) } }; MAX_SEATS],
+    pool: [const {
+        Seat {
+            lease: Lease::new(),
+            cache: AtomicPtr::new(ptr::null_mut()),
+        }
+    }; MAX_SEATS],
     seats: AtomicUsize::new(0),
 };
 
@@ -113,18 +121,35 @@ impl ModuleSet {
     /// Is this address code of a known module?
     pub(super) fn contains(&self, address: u64) -> bool {
         let after = self.code.partition_point(|range| range.start <= address);
-        after.checked_sub(1).and_then(|at| self.code.get(at)).is_some_and(|range| address < range.end)
+        after
+            .checked_sub(1)
+            .and_then(|at| self.code.get(at))
+            .is_some_and(|range| address < range.end)
     }
 
-    fn new(generation: u32, loaded: Vec<Loaded>, closed: Vec<Arc<Module>>, replaced: *mut Self) -> Self {
+    fn new(
+        generation: u32,
+        loaded: Vec<Loaded>,
+        closed: Vec<Arc<Module>>,
+        replaced: *mut Self,
+    ) -> Self {
         let segments = loaded.iter().flat_map(|loaded| &loaded.module.segments);
-        let mut code: Vec<_> = segments.map(|segment| segment.start..segment.limit).collect();
+        let mut code: Vec<_> = segments
+            .map(|segment| segment.start..segment.limit)
+            .collect();
         code.sort_by_key(|range| range.start);
         let mut unwinder = Unwinder::new();
         for unwind in loaded.iter().filter_map(|loaded| loaded.unwind.clone()) {
             unwinder.add_module(unwind);
         }
-        Self { generation, loaded, closed, code, unwinder, replaced }
+        Self {
+            generation,
+            loaded,
+            closed,
+            code,
+            unwinder,
+            replaced,
+        }
     }
 }
 
@@ -137,8 +162,12 @@ pub(super) fn with_current(process_generation: u64, f: impl FnOnce(&ModuleSet, &
     let start = (ptr::from_ref(&f).addr() >> 16).wrapping_mul(7);
     for step in 0..seats {
         let at = start.wrapping_add(step).checked_rem(seats).unwrap_or(0);
-        let Some(seat) = MODULES.pool.get(at) else { return };
-        let Some(_held) = seat.lease.try_take(process_generation) else { continue };
+        let Some(seat) = MODULES.pool.get(at) else {
+            return;
+        };
+        let Some(_held) = seat.lease.try_take(process_generation) else {
+            continue;
+        };
         // Acquire pairs with the Release in `refresh`. Relaxed for the cache:
         // `seats` published it.
         let current = MODULES.current.load(Ordering::Acquire);
@@ -161,12 +190,19 @@ pub(crate) fn fill_pool(threads: u64, process_generation: u64) {
     }
     // Relaxed: only the holder of the lease below changes it.
     while (MODULES.seats.load(Ordering::Relaxed) as u64) < threads.min(MAX_SEATS as u64) {
-        let Some(_held) = MODULES.refreshing.try_take(process_generation) else { return };
+        let Some(_held) = MODULES.refreshing.try_take(process_generation) else {
+            return;
+        };
         let seats = MODULES.seats.load(Ordering::Relaxed);
-        let Some(seat) = MODULES.pool.get(seats) else { return };
-        seat.cache.store(Box::into_raw(Box::new(Cache::new_in())), Ordering::Relaxed);
+        let Some(seat) = MODULES.pool.get(seats) else {
+            return;
+        };
+        seat.cache
+            .store(Box::into_raw(Box::new(Cache::new_in())), Ordering::Relaxed);
         // Release pairs with the Acquire in `with_current`.
-        MODULES.seats.store(seats.saturating_add(1), Ordering::Release);
+        MODULES
+            .seats
+            .store(seats.saturating_add(1), Ordering::Release);
     }
 }
 
@@ -189,10 +225,15 @@ pub(crate) fn refresh(process_generation: u64) -> Vec<Arc<Module>> {
     let loaded = list_loaded(known, generation);
 
     let is_same = loaded.len() == known.len()
-        && loaded.iter().zip(known).all(|(new, old)| Arc::ptr_eq(&new.module, &old.module));
+        && loaded
+            .iter()
+            .zip(known)
+            .all(|(new, old)| Arc::ptr_eq(&new.module, &old.module));
     if before.is_none() || !is_same {
         let closed = closed_modules(before, &loaded, generation);
-        let set = Box::into_raw(Box::new(ModuleSet::new(generation, loaded, closed, current)));
+        let set = Box::into_raw(Box::new(ModuleSet::new(
+            generation, loaded, closed, current,
+        )));
         // Release pairs with the Acquire in `with_current`.
         MODULES.current.store(set, Ordering::Release);
     }
@@ -209,13 +250,29 @@ pub(crate) fn refresh(process_generation: u64) -> Vec<Arc<Module>> {
 }
 
 /// Modules of earlier sets that are gone, the latest first.
-fn closed_modules(before: Option<&ModuleSet>, loaded: &[Loaded], generation: u32) -> Vec<Arc<Module>> {
-    let Some(before) = before else { return Vec::new() };
-    let is_gone = |old: &&Loaded| !loaded.iter().any(|new| Arc::ptr_eq(&new.module, &old.module));
+fn closed_modules(
+    before: Option<&ModuleSet>,
+    loaded: &[Loaded],
+    generation: u32,
+) -> Vec<Arc<Module>> {
+    let Some(before) = before else {
+        return Vec::new();
+    };
+    let is_gone = |old: &&Loaded| {
+        !loaded
+            .iter()
+            .any(|new| Arc::ptr_eq(&new.module, &old.module))
+    };
     let just_closed = before.loaded.iter().filter(is_gone).map(|old| {
-        Arc::new(Module { until_generation: generation, ..Module::clone(&old.module) })
+        Arc::new(Module {
+            until_generation: generation,
+            ..Module::clone(&old.module)
+        })
     });
-    just_closed.chain(before.closed.iter().map(Arc::clone)).take(MAX_CLOSED_MODULES).collect()
+    just_closed
+        .chain(before.closed.iter().map(Arc::clone))
+        .take(MAX_CLOSED_MODULES)
+        .collect()
 }
 
 /// Frees replaced sets if no capture can still be reading them.
@@ -233,7 +290,10 @@ fn free_replaced(process_generation: u64) {
     if unsafe { (*replaced).is_null() } {
         return;
     }
-    let seats = MODULES.pool.iter().take(MODULES.seats.load(Ordering::Relaxed));
+    let seats = MODULES
+        .pool
+        .iter()
+        .take(MODULES.seats.load(Ordering::Relaxed));
     for seat in seats {
         if seat.lease.try_take(process_generation).is_none() {
             // In use; the next refresh tries again.
@@ -259,17 +319,27 @@ fn list_loaded(known: &[Loaded], generation: u32) -> Vec<Loaded> {
         loaded: Vec<Loaded>,
     }
 
-    unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, listing: *mut libc::c_void) -> i32 {
+    unsafe extern "C" fn visit(
+        info: *mut libc::dl_phdr_info,
+        _size: usize,
+        listing: *mut libc::c_void,
+    ) -> i32 {
         // SAFETY: the loader passes a valid description and our own pointer back.
         unsafe {
             let listing = &mut *listing.cast::<Listing<'_>>();
             let image = Image::of(&*info);
-            listing.loaded.extend(image.describe(listing.known, listing.generation));
+            listing
+                .loaded
+                .extend(image.describe(listing.known, listing.generation));
         }
         0
     }
 
-    let mut listing = Listing { known, generation, loaded: Vec::new() };
+    let mut listing = Listing {
+        known,
+        generation,
+        loaded: Vec::new(),
+    };
     // SAFETY: the callback matches its argument.
     unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut listing).cast()) };
     listing.loaded
@@ -289,7 +359,11 @@ impl<'a> Image<'a> {
         use std::os::unix::ffi::OsStrExt;
         // SAFETY: the loader's own strings and headers; either may be missing.
         let (name, headers) = unsafe {
-            let name = if info.dlpi_name.is_null() { c"" } else { std::ffi::CStr::from_ptr(info.dlpi_name) };
+            let name = if info.dlpi_name.is_null() {
+                c""
+            } else {
+                std::ffi::CStr::from_ptr(info.dlpi_name)
+            };
             let headers = if info.dlpi_phdr.is_null() {
                 &[][..]
             } else {
@@ -298,7 +372,11 @@ impl<'a> Image<'a> {
             (name, headers)
         };
         let name = PathBuf::from(std::ffi::OsStr::from_bytes(name.to_bytes()));
-        Self { name, bias: info.dlpi_addr, headers }
+        Self {
+            name,
+            bias: info.dlpi_addr,
+            headers,
+        }
     }
 
     fn describe(&self, known: &[Loaded], generation: u32) -> Option<Loaded> {
@@ -317,7 +395,11 @@ impl<'a> Image<'a> {
         if let Some(known) = known.iter().find(|known| same(&known.module)) {
             return Some(known.clone());
         }
-        let path = if is_main_program { main_program_path() } else { self.name.clone() };
+        let path = if is_main_program {
+            main_program_path()
+        } else {
+            self.name.clone()
+        };
         Some(Loaded {
             unwind: self.unwind_module(&path, code),
             module: Arc::new(Module {
@@ -333,7 +415,9 @@ impl<'a> Image<'a> {
     }
 
     fn of_type(&self, kind: u32) -> impl Iterator<Item = &libc::Elf64_Phdr> {
-        self.headers.iter().filter(move |header| header.p_type == kind)
+        self.headers
+            .iter()
+            .filter(move |header| header.p_type == kind)
     }
 
     /// Executable segments as the loader maps them, in whole pages.
@@ -341,7 +425,9 @@ impl<'a> Image<'a> {
         // SAFETY: asks for a number.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         let in_page = u64::try_from(page).unwrap_or(4096).wrapping_sub(1);
-        let code = self.of_type(libc::PT_LOAD).filter(|header| header.p_flags & libc::PF_X != 0);
+        let code = self
+            .of_type(libc::PT_LOAD)
+            .filter(|header| header.p_flags & libc::PF_X != 0);
         let mut segments: Vec<_> = code
             .map(|header| {
                 let start = self.bias.wrapping_add(header.p_vaddr);
@@ -363,7 +449,10 @@ impl<'a> Image<'a> {
             header.p_flags & libc::PF_R != 0
                 && (header.p_vaddr..header.p_vaddr.wrapping_add(header.p_filesz)).contains(&svma)
         })?;
-        let room = segment.p_vaddr.wrapping_add(segment.p_filesz).wrapping_sub(svma);
+        let room = segment
+            .p_vaddr
+            .wrapping_add(segment.p_filesz)
+            .wrapping_sub(svma);
         let start = self.bias.wrapping_add(svma) as *const u8;
         // SAFETY: inside a readable segment of an image that the loader keeps in place.
         Some(unsafe { std::slice::from_raw_parts(start, len.min(room) as usize) })
@@ -379,7 +468,10 @@ impl<'a> Image<'a> {
             )
             .ok()
         });
-        let is_build_id = |note: &object::read::elf::Note<'_, object::elf::FileHeader64<object::LittleEndian>>| {
+        let is_build_id = |note: &object::read::elf::Note<
+            '_,
+            object::elf::FileHeader64<object::LittleEndian>,
+        >| {
             note.name() == object::elf::ELF_NOTE_GNU
                 && note.n_type(object::LittleEndian) == object::elf::NT_GNU_BUILD_ID
         };
@@ -398,7 +490,9 @@ impl<'a> Image<'a> {
         let index = self.bytes(index_svma, header.p_memsz)?;
         let bases = BaseAddresses::default().set_eh_frame_hdr(index_svma);
         let parsed = EhFrameHdr::new(index, LittleEndian).parse(&bases, 8).ok()?;
-        let Pointer::Direct(frames_svma) = parsed.eh_frame_ptr() else { return None };
+        let Pointer::Direct(frames_svma) = parsed.eh_frame_ptr() else {
+            return None;
+        };
         let frames = self.bytes(frames_svma, u64::MAX)?;
         let stays = self.is_never_unloaded(&code);
         let sections = ExplicitModuleSectionInfo {
@@ -409,7 +503,12 @@ impl<'a> Image<'a> {
             eh_frame_hdr: Some(Sections::of(index, stays)),
             ..Default::default()
         };
-        Some(UnwindModule::new(path.to_string_lossy().into_owned(), code, self.bias, sections))
+        Some(UnwindModule::new(
+            path.to_string_lossy().into_owned(),
+            code,
+            self.bias,
+            sections,
+        ))
     }
 
     /// The main program, the C library and the image that this code is in stay
