@@ -1,18 +1,22 @@
 //! placeholder
+#![allow(clippy::disallowed_types, clippy::disallowed_macros)]
+
+#[cfg(not(loom))]
+mod alloc;
+#[cfg(not(loom))]
+mod control;
 mod error;
 mod module;
+mod record;
+#[cfg(not(loom))]
 mod snapshot;
 
-pub use error::Error;
-pub use snapshot::{Counts, Record, ReturnAddress, Snapshot, StackEnd, Stats};
-mod alloc;
+#[cfg(not(loom))]
 pub use alloc::Alloc;
-
-/// Sets the mean number of bytes between samples.
-pub fn set_sample_interval(_bytes: u64) -> Result<(), Error> {
-    Ok(())
-}
-/// The mean number of bytes between samples.
-pub fn sample_interval() -> u64 {
-    0
-}
+#[cfg(not(loom))]
+pub use control::{sample_interval, set_sample_interval};
+pub use error::Error;
+#[cfg(not(loom))]
+pub use record::capture::Unwinder;
+#[cfg(not(loom))]
+pub use snapshot::{Counts, Record, ReturnAddress, Snapshot, StackEnd, Stats};

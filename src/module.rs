@@ -38,6 +38,8 @@ impl Module {
         if generation < self.since_generation || generation >= self.until_generation {
             return None;
         }
-        self.segments.iter().find(|s| (s.start..s.limit).contains(&address))
+        self.segments
+            .iter()
+            .find(|s| (s.start..s.limit).contains(&address))
     }
 }
