@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::Result;
 
-const CONNECTIONS: usize = 6;
+const CONNECTIONS: usize = 12;
 const KEYS: usize = 120_000;
 const CHANNELS: usize = 1_000;
 
@@ -64,7 +64,7 @@ fn value_bytes(key: usize) -> usize {
     match key % 1024 {
         0..2 => 1 << 20,
         2..6 => 128 << 10,
-        6..70 => 8 << 10,
+        6..134 => 4 << 10,
         small => 100 + small,
     }
 }
