@@ -107,3 +107,99 @@ fn sync_folder(path: &Path) {
     #[cfg(not(unix))]
     let _ = path;
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    /// A folder that is removed with all that is in it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(test: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("heapprof-{test}-{}", process::id()));
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(&self.0).unwrap();
+            let mut names: Vec<String> = entries
+                .map(|e| e.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn replaces_and_leaves_nothing_behind() {
+        let folder = Folder::new("replace");
+        let path = folder.0.join("heap.pb.gz");
+        for contents in [&b"first"[..], b"second"] {
+            write(&path, contents).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), contents);
+        }
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(folder.names(), ["heap.pb.gz"]);
+    }
+
+    #[test]
+    fn many_threads_at_once_leave_one_whole_file() {
+        let folder = Folder::new("threads");
+        let path = folder.0.join("heap.pb.gz");
+        std::thread::scope(|scope| {
+            for n in 0..8_u8 {
+                let path = &path;
+                scope.spawn(move || write(path, &vec![n; 100_000]).unwrap());
+            }
+        });
+        let bytes = fs::read(&path).unwrap();
+        assert!(bytes.len() == 100_000 && bytes.iter().all(|&byte| byte == bytes[0]));
+        assert_eq!(folder.names(), ["heap.pb.gz"]);
+    }
+
+    #[test]
+    fn links_are_followed() {
+        let folder = Folder::new("links");
+        let target = folder.0.join("target");
+        let link = folder.0.join("link");
+        fs::write(&target, "old").unwrap();
+        symlink("target", &link).unwrap();
+        write(&link, b"new").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+
+        let dangling = folder.0.join("dangling");
+        symlink("/no/such/folder/file", &dangling).unwrap();
+        write(&dangling, b"new").unwrap();
+        assert_eq!(fs::read(&dangling).unwrap(), b"new");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error() {
+        let folder = Folder::new("errors");
+        let error = |path: &Path| write(path, b"new").unwrap_err().kind();
+        assert_eq!(
+            error(&folder.0.join("missing/file")),
+            io::ErrorKind::NotFound
+        );
+        assert_eq!(error(&folder.0), io::ErrorKind::IsADirectory);
+        assert_eq!(error(Path::new("")), io::ErrorKind::InvalidInput);
+        write(Path::new("/dev/null"), b"new").unwrap();
+        #[cfg(target_os = "linux")]
+        assert_eq!(error(Path::new("/dev/full")), io::ErrorKind::StorageFull);
+        assert!(folder.names().is_empty());
+    }
+}

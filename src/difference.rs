@@ -70,3 +70,44 @@ fn stats_between(earlier: &Stats, later: &Stats) -> Stats {
         ..later.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::export::testing::{record, snapshot};
+
+    #[test]
+    fn changes_are_kept_and_the_rest_left_out() {
+        let mut earlier = snapshot(
+            vec![record(0, &[1], 8, 5, 5), record(1, &[2], 8, 3, 3)],
+            vec![],
+        );
+        let mut later = snapshot(
+            vec![
+                record(0, &[1], 8, 5, 2),
+                record(1, &[2], 8, 3, 3),
+                record(2, &[3], 16, 1, 1),
+            ],
+            vec![],
+        );
+        earlier.stats.lost_samples = 2;
+        later.stats.lost_samples = 5;
+        later.stats.live_samples = 9;
+        later.taken_at += Duration::from_secs(2);
+
+        let change = later.since(&earlier);
+        let figures: Vec<_> = change
+            .records()
+            .iter()
+            .map(|r| (r.id, r.allocated().bytes, r.in_use().bytes))
+            .collect();
+        assert_eq!(figures, [(0, 0, -24), (2, 16, 16)]);
+        assert_eq!(
+            (change.stats().lost_samples, change.stats().live_samples),
+            (3, 9)
+        );
+        assert_eq!(change.taken_at, later.taken_at);
+        assert_eq!(change.duration, Some(Duration::from_secs(2)));
+    }
+}

@@ -203,31 +203,21 @@ mod tests {
 
     #[test]
     fn bare_names_are_told_by_their_files() {
-        let library = "/rustc/0123abcd/library";
+        let in_alloc =
+            |name, file| owner(name, &format!("/rustc/0123abcd/library/alloc/src/{file}"));
         let stack = [
-            ("alloc", &format!("{library}/alloc/src/alloc.rs")),
-            (
-                "try_allocate_in<alloc::alloc::Global>",
-                &format!("{library}/alloc/src/raw_vec/mod.rs"),
-            ),
-            (
-                "with_capacity<u8>",
-                &format!("{library}/alloc/src/vec/mod.rs"),
-            ),
-            ("main", "/home/me/app/src/alloc.rs".to_owned()),
+            in_alloc("alloc", "alloc.rs"),
+            in_alloc("try_allocate_in<alloc::alloc::Global>", "raw_vec/mod.rs"),
+            in_alloc("with_capacity<u8>", "vec/mod.rs"),
+            owner("main", "/home/me/app/src/allocations.rs"),
         ];
+        assert_eq!(stack[2..], [Owner::Alloc, Owner::User]);
+        assert_eq!(hidden_frames(stack.into_iter()), 2);
         assert_eq!(
-            hidden_frames(stack.iter().map(|(name, file)| owner(name, file))),
-            2
-        );
-        assert_eq!(owner(stack[2].0, &stack[2].1), Owner::Alloc);
-        assert_eq!(owner(stack[3].0, &stack[3].1), Owner::User);
-        let boxed = format!("{library}/alloc/src/boxed.rs");
-        assert_eq!(
-            owner("try_new_uninit_in<u64, alloc::alloc::Global>", &boxed),
+            in_alloc("try_new_uninit_in<u64, alloc::alloc::Global>", "boxed.rs"),
             Owner::Allocator
         );
-        assert_eq!(owner("new<u64>", &boxed), Owner::Alloc);
+        assert_eq!(in_alloc("new<u64>", "boxed.rs"), Owner::Alloc);
     }
 
     #[test]

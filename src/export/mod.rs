@@ -14,7 +14,7 @@ mod profile;
 mod proto;
 mod symbolize;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod top;
 
 pub use options::{PprofOptions, Symbols, View};

@@ -217,3 +217,6 @@ impl StringTable {
         index
     }
 }
+
+#[cfg(test)]
+mod tests;

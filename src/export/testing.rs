@@ -12,7 +12,10 @@ pub(crate) fn snapshot(records: Vec<Record>, modules: Vec<Arc<Module>>) -> Snaps
     Snapshot {
         records,
         modules,
-        stats: Stats { sample_interval: 512 * 1024, ..Stats::default() },
+        stats: Stats {
+            sample_interval: 512 * 1024,
+            ..Stats::default()
+        },
         taken_at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
         duration: None,
     }
@@ -26,7 +29,10 @@ pub(crate) fn record(
     allocated: i64,
     in_use: i64,
 ) -> Record {
-    let stack: Vec<_> = lookup_addresses.iter().map(|address| ReturnAddress(address + 1)).collect();
+    let stack: Vec<_> = lookup_addresses
+        .iter()
+        .map(|address| ReturnAddress(address + 1))
+        .collect();
     let counts = |objects: i64| Counts {
         samples: objects,
         sampled_bytes: objects * object_size as i64,
@@ -50,7 +56,11 @@ pub(crate) fn module(path: &str, start: u64, limit: u64) -> Arc<Module> {
         path: PathBuf::from(path),
         is_main_program: false,
         bias: start,
-        segments: vec![Segment { start, limit, file_offset: 0x1000 }],
+        segments: vec![Segment {
+            start,
+            limit,
+            file_offset: 0x1000,
+        }],
         build_id: vec![0xab, 0x0c],
         since_generation: 0,
         until_generation: u32::MAX,
@@ -82,7 +92,11 @@ pub(crate) fn main_program() -> Arc<Module> {
     Arc::new(Module {
         bias: start - (text.p_vaddr(LittleEndian) & !0xfff),
         is_main_program: true,
-        segments: vec![Segment { start, limit, file_offset }],
+        segments: vec![Segment {
+            start,
+            limit,
+            file_offset,
+        }],
         build_id: elf.build_id().unwrap().unwrap_or_default().to_vec(),
         since_generation: 0,
         until_generation: u32::MAX,
