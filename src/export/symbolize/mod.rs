@@ -52,44 +52,41 @@ pub(crate) fn symbolize(
     addresses: &[u64],
     symbols: Symbols,
 ) -> Resolution {
-    let mut frames = vec![Frames::default(); addresses.len()];
-    if symbols == Symbols::None {
-        return Resolution {
-            frames,
-            problem: None,
-        };
+    let mut frames = vec![None; addresses.len()];
+    let mut problem = None;
+    if symbols != Symbols::None {
+        let key = table::FileKey::new(module, symbols);
+        table::look_up(&key, module, addresses, &mut frames);
+        problem = resolve_unknown(&key, module, addresses, symbols, &mut frames);
     }
+    Resolution {
+        frames: frames.into_iter().map(Option::unwrap_or_default).collect(),
+        problem,
+    }
+}
 
-    let key = table::FileKey::new(module, symbols);
-    let bias = module.map_or(0, |module| module.bias);
-    table::look_up(&key, bias, addresses, &mut frames);
-    let unknown: Vec<usize> = (0..frames.len())
-        .filter(|&i| frames[i].is_empty())
-        .collect();
+/// Fills in what the table did not know, and says why if that is not possible.
+fn resolve_unknown(
+    key: &table::FileKey,
+    module: Option<&Module>,
+    addresses: &[u64],
+    symbols: Symbols,
+    frames: &mut [Option<Frames>],
+) -> Option<String> {
+    let unknown: Vec<usize> = (0..frames.len()).filter(|&i| frames[i].is_none()).collect();
     if unknown.is_empty() {
-        return Resolution {
-            frames,
-            problem: None,
-        };
+        return None;
     }
-
-    let unknown_addresses: Vec<u64> = unknown.iter().map(|&i| addresses[i]).collect();
-    let found = backend::resolve(module, &unknown_addresses, symbols, &mut Strings::default());
-    let problem = match found {
-        Ok(found) => {
-            for (&i, found) in unknown.iter().zip(found) {
-                frames[i] = found.into();
-            }
-            table::keep(
-                &key,
-                bias,
-                unknown.iter().map(|&i| (addresses[i], &frames[i])),
-            );
-            None
-        }
-        Err(problem) => problem,
+    let asked: Vec<u64> = unknown.iter().map(|&i| addresses[i]).collect();
+    let found = match backend::resolve(module, &asked, symbols, &mut Strings::default()) {
+        Ok(found) => found.into_iter().map(Frames::from).collect::<Vec<_>>(),
+        Err(problem) => return problem,
     };
-    Resolution { frames, problem }
+    table::keep(key, module, asked.into_iter().zip(&found));
+    for (i, found) in unknown.into_iter().zip(found) {
+        frames[i] = Some(found);
+    }
+    None
 }
 
 /// One entry for each address, or nothing for all of them and perhaps why.

@@ -47,24 +47,36 @@ impl FileKey {
     }
 }
 
-/// Fills in the frames of the addresses that are known; leaves the others.
-pub(super) fn look_up(key: &FileKey, bias: u64, addresses: &[u64], frames: &mut [Frames]) {
+/// Fills in the frames of the addresses that were looked up before.
+pub(super) fn look_up(
+    key: &FileKey,
+    module: Option<&Module>,
+    addresses: &[u64],
+    frames: &mut [Option<Frames>],
+) {
     let Some(mut guard) = try_table() else { return };
     let Some(table) = guard.as_mut() else { return };
     for (address, frames) in addresses.iter().zip(frames) {
-        if let Some(known) = table.get(key, address.wrapping_sub(bias)) {
-            *frames = known;
-        }
+        *frames = table.get(key, in_file(module, *address));
     }
 }
 
-/// Keeps what was found out. Addresses without frames are not kept.
-pub(super) fn keep<'a>(key: &FileKey, bias: u64, found: impl Iterator<Item = (u64, &'a Frames)>) {
+/// Keeps what was found out, and of which addresses nothing is to be found.
+pub(super) fn keep<'a>(
+    key: &FileKey,
+    module: Option<&Module>,
+    found: impl Iterator<Item = (u64, &'a Frames)>,
+) {
     let Some(mut guard) = try_table() else { return };
     let table = guard.get_or_insert_with(Table::default);
-    for (address, frames) in found.filter(|(_, frames)| !frames.is_empty()) {
-        table.insert(key, address.wrapping_sub(bias), frames);
+    for (address, frames) in found {
+        table.insert(key, in_file(module, address), frames);
     }
+}
+
+/// The file's own address, the same wherever the file is mapped.
+fn in_file(module: Option<&Module>, address: u64) -> u64 {
+    address.wrapping_sub(module.map_or(0, |module| module.bias))
 }
 
 /// Memory that resolved frames hold, in bytes; 0 while a dump is at work on them.
@@ -190,10 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn a_poisoned_or_busy_table_stops_nobody() {
+    fn a_busy_table_stops_nobody() {
         let held = try_table();
-        let mut found = [Frames::default()];
-        look_up(&FileKey::new(None, Symbols::Full), 0, &[1], &mut found);
-        assert!(held.is_none() || found[0].is_empty());
+        let mut found = [None];
+        look_up(&FileKey::new(None, Symbols::Full), None, &[1], &mut found);
+        assert!(held.is_none() || found[0].is_none());
     }
 }

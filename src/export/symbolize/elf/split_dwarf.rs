@@ -46,7 +46,7 @@ impl<'data> SplitDwarf<'data> {
         &self,
         wanted: &SplitDwarfLoad<Reader<'data>>,
     ) -> Option<Arc<Dwarf<Reader<'data>>>> {
-        let mut path = wanted.comp_dir.map(path_of).unwrap_or_else(PathBuf::new);
+        let mut path = wanted.comp_dir.map(path_of).unwrap_or_default();
         path.push(path_of(wanted.path?));
         let file = self.storage.files.keep(ObjectFile::open(&path).ok()?);
         let elf = file.elf()?;

@@ -50,7 +50,7 @@ impl<'data> StartLines<'data> {
         header: &UnitHeader<Reader<'data>>,
         mut entry: DebuggingInformationEntry<Reader<'data>>,
     ) -> Option<u32> {
-        let mut header = header.clone();
+        let mut header = *header;
         for _ in 0..MAX_REFERENCES {
             if let Some(line) = entry.attr(DW_AT_decl_line) {
                 return line.udata_value().and_then(|line| u32::try_from(line).ok());
@@ -86,6 +86,6 @@ impl<'data> StartLines<'data> {
             headers
         });
         let after = headers.partition_point(|(start, _)| start.0 <= offset.0);
-        Some(headers[after.checked_sub(1)?].1.clone())
+        Some(headers[after.checked_sub(1)?].1)
     }
 }
