@@ -3,7 +3,7 @@
 //! the program, or a `.dwo` file for each unit.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use addr2line::SplitDwarfLoad;
