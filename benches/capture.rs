@@ -58,30 +58,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     println!(
-        "{:34}{:>12}{:>12}",
-        "ns, medians of the rounds", "heapprof", "C runtime"
+        "{:31}{:>11}{:>11}{:>8}",
+        "ns, medians of the rounds", "heapprof", "C runtime", "ratio"
     );
     for (at, depth) in DEPTHS.into_iter().enumerate() {
-        let label = format!("a stack {depth} calls deep");
-        println!(
-            "{label:34}{:12.0}{:12.0}",
-            median(sampled[at].clone()),
-            median(walked[at].clone())
-        );
+        let (ours, theirs) = (median(sampled[at].clone()), median(walked[at].clone()));
+        print_line(&format!("a stack {depth} calls deep"), ours, theirs);
     }
     for (from, to) in [(0, 1), (1, 2), (0, 2)] {
         let label = format!("a frame, from {} calls to {}", DEPTHS[from], DEPTHS[to]);
-        println!(
-            "{label:34}{:12.1}{:12.1}",
-            slope(&sampled, from, to),
-            slope(&walked, from, to)
-        );
+        print_line(&label, slope(&sampled, from, to), slope(&walked, from, to));
     }
     println!(
         "\nheapprof: all that a sampled allocation and its free cost more than unsampled ones."
     );
     println!("C runtime: _Unwind_Backtrace, reading each frame's address and no more.");
     Ok(())
+}
+
+fn print_line(label: &str, ours: f64, theirs: f64) {
+    println!("{label:31}{ours:11.1}{theirs:11.1}{:8.2}", ours / theirs);
 }
 
 /// Nanoseconds per frame, the median over the rounds.

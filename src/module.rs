@@ -33,6 +33,10 @@ pub(crate) struct Segment {
 }
 
 impl Module {
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.until_generation == u32::MAX
+    }
+
     /// The segment that an address of the given generation lies in.
     pub(crate) fn segment_of(&self, address: u64, generation: u32) -> Option<&Segment> {
         if generation < self.since_generation || generation >= self.until_generation {

@@ -36,6 +36,25 @@ impl Counts {
         (self.objects_fixed + OBJECT_FRACTION / 2).div_euclid(OBJECT_FRACTION)
     }
 
+    /// What is estimated without having been sampled.
+    pub(crate) fn estimated(objects: i64, bytes: i64) -> Self {
+        let objects_fixed = objects.saturating_mul(OBJECT_FRACTION);
+        Self {
+            objects_fixed,
+            bytes,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        Self {
+            samples: self.samples + other.samples,
+            sampled_bytes: self.sampled_bytes + other.sampled_bytes,
+            objects_fixed: self.objects_fixed + other.objects_fixed,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+
     pub(crate) fn minus(&self, other: &Self) -> Self {
         Self {
             samples: self.samples - other.samples,
@@ -60,6 +79,35 @@ pub struct Record {
     pub(crate) module_generation: u32,
     pub(crate) allocated: Counts,
     pub(crate) in_use: Counts,
+}
+
+impl Record {
+    /// The calls that led to the allocations, innermost first. Frames of the
+    /// allocator itself may come before the program's own.
+    pub fn stack(&self) -> &'static [ReturnAddress] {
+        self.stack
+    }
+
+    /// How far [`stack`](Self::stack) reaches.
+    pub fn stack_end(&self) -> StackEnd {
+        self.stack_end
+    }
+
+    /// Upper bound of the record's size class, in bytes: no object is larger.
+    pub fn object_size(&self) -> u64 {
+        self.object_size
+    }
+
+    /// Allocations since the program's start, or between two snapshots.
+    pub fn allocated(&self) -> Counts {
+        self.allocated
+    }
+
+    /// What was in use when the snapshot was taken, or by how much that changed
+    /// between two snapshots.
+    pub fn in_use(&self) -> Counts {
+        self.in_use
+    }
 }
 
 /// What the profiler knows of itself. Counts are since the program's start.

@@ -1,0 +1,22 @@
+//! From a [`Snapshot`](crate::Snapshot) to what people read: ordinary Rust, far
+//! from the allocation path.
+//!
+//! A snapshot becomes a [`profile`] (functions, locations, mappings, samples),
+//! with names from [`symbolize`] and without the frames of the allocator itself
+//! ([`hidden`]); [`pprof`] encodes it. [`top`] lists the biggest sites.
+
+mod comments;
+mod frame;
+mod hidden;
+mod options;
+mod pprof;
+mod profile;
+mod proto;
+mod symbolize;
+#[cfg(test)]
+pub(crate) mod testing;
+mod top;
+
+pub use options::{PprofOptions, Symbols, View};
+pub(crate) use symbolize::resolved_frames_bytes;
+pub use top::Site;

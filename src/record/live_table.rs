@@ -40,7 +40,11 @@ use super::lease::Lease;
 use super::stack_table::Node;
 use super::sync::{AtomicPtr, AtomicU64, Ordering};
 
+#[cfg(not(loom))]
 const KEYS_PER_BUCKET: usize = 7;
+/// Small, so that models reach full buckets and growth.
+#[cfg(loom)]
+const KEYS_PER_BUCKET: usize = 1;
 
 const EMPTY: u64 = 0;
 /// Taken, its sample not yet written. No pointer has this value.
@@ -50,7 +54,7 @@ const RESERVED: u64 = u64::MAX;
 #[cfg(not(loom))]
 const FIRST_LEVEL_LOG2: u32 = 12;
 #[cfg(loom)]
-const FIRST_LEVEL_LOG2: u32 = 0;
+const FIRST_LEVEL_LOG2: u32 = 1;
 /// Each level has 8 times the buckets of the one before.
 #[cfg(not(loom))]
 const GROWTH_LOG2: u32 = 3;
@@ -183,6 +187,11 @@ impl LiveTable {
             front: AtomicPtr::new(ptr::null_mut()),
             growing: Lease::new(),
         }
+    }
+
+    /// Makes the first level, so that threads that come later never find none.
+    pub(crate) fn prepare(&self, arena: &Arena, process_generation: u64) {
+        self.grow(None, arena, process_generation);
     }
 
     /// Inserts a pointer that is not in the table. False if there is no place
@@ -388,3 +397,8 @@ impl Level {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_models;
+#[cfg(all(test, not(loom)))]
+mod tests;

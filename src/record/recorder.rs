@@ -285,6 +285,8 @@ impl Recorder {
         }
         let _busy = thread::busy();
         self.arena.set_limit(built_in.memory_limit_bytes);
+        self.live.prepare(&self.arena, self.process_generation());
+        self.stacks.prepare(&self.arena);
         self.unwinder
             .store(built_in.unwinder as u32, Ordering::Relaxed);
         let interval = match environment::sample_interval() {

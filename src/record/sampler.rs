@@ -86,3 +86,6 @@ impl Random {
         ((self.next() >> 11) as f64 + 1.0) * STEP
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

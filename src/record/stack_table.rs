@@ -38,7 +38,7 @@ const CHAINS_LOG2: u32 = 0;
 #[cfg(not(loom))]
 const READ_ATTEMPTS: u32 = 100;
 #[cfg(loom)]
-const READ_ATTEMPTS: u32 = 2;
+const READ_ATTEMPTS: u32 = 1;
 
 /// See the module's description.
 #[derive(Debug)]
@@ -235,6 +235,11 @@ impl StackTable {
         }
     }
 
+    /// Makes the chains' heads, so that threads that come later need not.
+    pub(crate) fn prepare(&self, arena: &Arena) {
+        self.make_chains(arena);
+    }
+
     /// The node for `key`, made if it is new. `None` if there is no memory left
     /// for it.
     pub(crate) fn node(&self, key: &NodeKey<'_>, arena: &Arena) -> Option<&'static Node> {
@@ -331,3 +336,8 @@ fn node_at(at: *mut Node) -> Option<&'static Node> {
     // SAFETY: null, or a published node in the arena, which lasts for ever.
     unsafe { at.as_ref() }
 }
+
+#[cfg(all(test, loom))]
+mod loom_models;
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -193,3 +193,6 @@ impl Drop for Busy {
         Thread::with(|thread| thread.busy.set(self.before));
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -52,7 +52,7 @@ const ALL: &[Workload] = &[
 const BATCHES: usize = 9;
 
 /// Long enough for the clock and for a scheduler's tick to be lost in it.
-const BATCH_TIME: Duration = Duration::from_millis(5);
+const BATCH_TIME: Duration = Duration::from_millis(10);
 
 /// The `main` of a contender: times the workload that the first argument names
 /// and prints the nanoseconds per operation of each batch, a line each. Without
@@ -120,14 +120,16 @@ fn realloc_growth(operations: u64) -> u64 {
 
 type Block = Box<[u64; 8]>;
 
-/// Blocks travel by the thousand, so that the channel costs next to nothing.
+/// Blocks travel by the thousand, so that the channel costs next to nothing, and
+/// enough of them may be under way to outlast a consumer that is not scheduled.
 #[inline(never)]
 fn cross_thread(operations: u64) -> u64 {
     const CRATE: u64 = 1024;
+    const CRATES_UNDER_WAY: usize = 64;
     let crates = operations.div_ceil(CRATE);
-    let (full_tx, full_rx) = mpsc::sync_channel::<Vec<Block>>(4);
-    let (empty_tx, empty_rx) = mpsc::sync_channel::<Vec<Block>>(8);
-    for _ in 0..4 {
+    let (full_tx, full_rx) = mpsc::sync_channel::<Vec<Block>>(CRATES_UNDER_WAY);
+    let (empty_tx, empty_rx) = mpsc::sync_channel::<Vec<Block>>(CRATES_UNDER_WAY);
+    for _ in 0..CRATES_UNDER_WAY {
         empty_tx
             .send(Vec::with_capacity(CRATE as usize))
             .expect("its receiver is alive");

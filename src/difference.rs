@@ -1,0 +1,113 @@
+#![forbid(unsafe_code)]
+//! What changed between two snapshots.
+
+use std::collections::HashMap;
+
+use crate::snapshot::{Counts, Record, Snapshot, Stats};
+
+impl Snapshot {
+    /// One entry for each stack and size class.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// What the profiler knew of itself when the snapshot was taken.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// What changed since `earlier`, a snapshot of the same process.
+    ///
+    /// Counts may be negative: memory in use shrinks. Records that did not
+    /// change are left out. The result is as of this snapshot's time, and knows
+    /// the time between the two. In its [`stats`](Self::stats), counts are those
+    /// of the time between, and levels (live samples, own memory) this
+    /// snapshot's.
+    ///
+    /// Costs time and memory in proportion to the number of records.
+    #[must_use]
+    pub fn since(&self, earlier: &Snapshot) -> Snapshot {
+        let before: HashMap<usize, &Record> = earlier.records.iter().map(|r| (r.id, r)).collect();
+        let nothing = Counts::default();
+        let records = self
+            .records
+            .iter()
+            .map(|record| match before.get(&record.id) {
+                None => *record,
+                Some(before) => Record {
+                    allocated: record.allocated.minus(&before.allocated),
+                    in_use: record.in_use.minus(&before.in_use),
+                    ..*record
+                },
+            })
+            .filter(|record| record.allocated != nothing || record.in_use != nothing)
+            .collect();
+        Snapshot {
+            records,
+            modules: self.modules.clone(),
+            stats: stats_between(&earlier.stats, &self.stats),
+            taken_at: self.taken_at,
+            duration: Some(
+                self.taken_at
+                    .duration_since(earlier.taken_at)
+                    .unwrap_or_default(),
+            ),
+        }
+    }
+}
+
+fn stats_between(earlier: &Stats, later: &Stats) -> Stats {
+    let since = |count: fn(&Stats) -> u64| count(later).saturating_sub(count(earlier));
+    Stats {
+        samples: since(|s| s.samples),
+        lost_samples: since(|s| s.lost_samples),
+        lost_objects: since(|s| s.lost_objects),
+        lost_bytes: since(|s| s.lost_bytes),
+        too_deep_stacks: since(|s| s.too_deep_stacks),
+        cut_stacks: since(|s| s.cut_stacks),
+        missing_stacks: since(|s| s.missing_stacks),
+        foreign_frees: since(|s| s.foreign_frees),
+        ..later.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::export::testing::{record, snapshot};
+
+    #[test]
+    fn changes_are_kept_and_the_rest_left_out() {
+        let mut earlier = snapshot(
+            vec![record(0, &[1], 8, 5, 5), record(1, &[2], 8, 3, 3)],
+            vec![],
+        );
+        let mut later = snapshot(
+            vec![
+                record(0, &[1], 8, 5, 2),
+                record(1, &[2], 8, 3, 3),
+                record(2, &[3], 16, 1, 1),
+            ],
+            vec![],
+        );
+        earlier.stats.lost_samples = 2;
+        later.stats.lost_samples = 5;
+        later.stats.live_samples = 9;
+        later.taken_at += Duration::from_secs(2);
+
+        let change = later.since(&earlier);
+        let figures: Vec<_> = change
+            .records()
+            .iter()
+            .map(|r| (r.id, r.allocated().bytes, r.in_use().bytes))
+            .collect();
+        assert_eq!(figures, [(0, 0, -24), (2, 16, 16)]);
+        assert_eq!(
+            (change.stats().lost_samples, change.stats().live_samples),
+            (3, 9)
+        );
+        assert_eq!(change.taken_at, later.taken_at);
+        assert_eq!(change.duration, Some(Duration::from_secs(2)));
+    }
+}

@@ -1,0 +1,57 @@
+#![forbid(unsafe_code)]
+//! What a reader of a profile should know about its limits.
+
+use super::profile::Profile;
+use crate::snapshot::Stats;
+
+/// One line each; nothing about what did not happen.
+pub(super) fn comments(stats: &Stats, profile: &Profile) -> Vec<String> {
+    let mut comments = vec![format!(
+        "heapprof: own memory {} bytes (limit {}), not part of the figures",
+        stats.own_bytes, stats.own_bytes_limit
+    )];
+    let counted = [
+        (
+            stats.lost_samples,
+            format!(
+                "samples lost because a table or the memory limit was full, or memory was refused \
+                 (about {} bytes, under [lost] in the allocations; missing from what is in use)",
+                stats.lost_bytes
+            ),
+        ),
+        (
+            stats.too_deep_stacks,
+            "samples deeper than 128 frames: the outermost are missing".into(),
+        ),
+        (
+            stats.cut_stacks,
+            "samples whose stack was cut where the next frame was uncertain".into(),
+        ),
+        (stats.missing_stacks, "samples without a stack".into()),
+        (
+            stats.foreign_frees,
+            "sampled blocks were freed by something other than the allocator".into(),
+        ),
+        (
+            stats.torn_reads,
+            "records changed during every attempt to read them".into(),
+        ),
+    ];
+    for (count, what) in counted {
+        if count > 0 {
+            comments.push(format!("heapprof: {count} {what}"));
+        }
+    }
+    if stats.invalid_environment {
+        comments.push(
+            "heapprof: HEAPPROF_SAMPLE_INTERVAL was not a number of bytes and was ignored".into(),
+        );
+    }
+    comments.extend(
+        profile
+            .problems
+            .iter()
+            .map(|p| format!("heapprof: no names from {p}")),
+    );
+    comments
+}

@@ -1,0 +1,310 @@
+//! Profiles decoded by a reader that shares no code with the writer.
+
+use std::io::Read;
+use std::time::Duration;
+
+use flate2::read::GzDecoder;
+use pprof::protos::{self, Message};
+
+use super::*;
+use crate::export::testing::{module, record, snapshot};
+use crate::snapshot::StackEnd;
+
+fn bytes(snapshot: &Snapshot, options: PprofOptions) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    snapshot.write_pprof(&mut bytes, options).unwrap();
+    bytes
+}
+
+fn decode(snapshot: &Snapshot, options: PprofOptions) -> protos::Profile {
+    let mut raw = Vec::new();
+    GzDecoder::new(&*bytes(snapshot, options))
+        .read_to_end(&mut raw)
+        .unwrap();
+    protos::Profile::parse_from_bytes(&raw).unwrap()
+}
+
+fn text(profile: &protos::Profile, index: i64) -> &str {
+    &profile.string_table[usize::try_from(index).unwrap()]
+}
+
+/// Names of the functions of each sample, innermost first; `?` for none.
+fn stacks(profile: &protos::Profile) -> Vec<Vec<String>> {
+    let location = |id: u64| profile.location.iter().find(|l| l.id == id).unwrap();
+    let function = |id: u64| profile.function.iter().find(|f| f.id == id).unwrap();
+    let names = |id: u64| {
+        let lines = &location(id).line;
+        let named: Vec<String> = lines
+            .iter()
+            .map(|line| text(profile, function(line.function_id).name).to_owned())
+            .collect();
+        if named.is_empty() {
+            vec!["?".to_owned()]
+        } else {
+            named
+        }
+    };
+    profile
+        .sample
+        .iter()
+        .map(|sample| {
+            sample
+                .location_id
+                .iter()
+                .flat_map(|&id| names(id))
+                .collect()
+        })
+        .collect()
+}
+
+fn two_records() -> Snapshot {
+    snapshot(
+        vec![
+            record(0, &[0x5100, 0x5200], 64, 10, 4),
+            record(1, &[0x5100], 4096, 1, 0),
+        ],
+        vec![module("/usr/bin/app", 0x5000, 0x6000)],
+    )
+}
+
+#[test]
+fn conventions_are_those_of_go() {
+    let profile = decode(&two_records(), PprofOptions::default());
+    let text = |index| text(&profile, index);
+    assert_eq!(text(0), "");
+    let types: Vec<_> = profile
+        .sample_type
+        .iter()
+        .map(|t| (text(t.ty), text(t.unit)))
+        .collect();
+    assert_eq!(
+        types,
+        [
+            ("alloc_objects", "count"),
+            ("alloc_space", "bytes"),
+            ("inuse_objects", "count"),
+            ("inuse_space", "bytes"),
+        ]
+    );
+    let period_type = profile.period_type.as_ref().unwrap();
+    assert_eq!(
+        (text(period_type.ty), text(period_type.unit)),
+        ("space", "bytes")
+    );
+    assert_eq!(profile.period, 512 * 1024);
+    assert_eq!(profile.time_nanos, 1_700_000_000_000_000_000);
+    assert_eq!(
+        (
+            profile.duration_nanos,
+            profile.keep_frames,
+            profile.drop_frames
+        ),
+        (0, 0, 0)
+    );
+    assert_eq!(profile.default_sample_type, 0);
+
+    let values: Vec<_> = profile.sample.iter().map(|s| s.value.clone()).collect();
+    assert_eq!(values, [[1, 4096, 0, 0], [10, 640, 4, 256]]);
+    let labels: Vec<_> = profile.sample.iter().map(|s| &s.label[..]).collect();
+    assert!(
+        labels
+            .iter()
+            .all(|l| l.len() == 1 && text(l[0].key) == "bytes")
+    );
+    assert!(labels.iter().all(|l| l[0].num_unit == 0 && l[0].str == 0));
+    assert_eq!((labels[0][0].num, labels[1][0].num), (4096, 64));
+
+    let mapping = &profile.mapping[0];
+    assert_eq!(
+        (mapping.id, mapping.memory_start, mapping.memory_limit),
+        (1, 0x5000, 0x6000)
+    );
+    assert_eq!(
+        (mapping.file_offset, text(mapping.filename)),
+        (0x1000, "/usr/bin/app")
+    );
+    assert_eq!(text(mapping.build_id), "ab0c");
+    assert!(!mapping.has_functions);
+    assert!(profile.location.iter().all(|l| l.mapping_id == 1));
+    let addresses: Vec<_> = profile.location.iter().map(|l| l.address).collect();
+    assert_eq!(addresses, [0x5100, 0x5200]);
+}
+
+#[test]
+fn views_and_differences() {
+    let mut snapshot = two_records();
+    let allocs = decode(&snapshot, PprofOptions::default().view(View::Allocs));
+    assert_eq!(text(&allocs, allocs.default_sample_type), "alloc_space");
+    snapshot.duration = Some(Duration::from_millis(1500));
+    assert_eq!(
+        decode(&snapshot, PprofOptions::default()).duration_nanos,
+        1_500_000_000
+    );
+}
+
+#[test]
+fn the_same_contents_in_any_order_give_the_same_bytes() {
+    let snapshot = two_records();
+    let mut reversed = snapshot.clone();
+    reversed.records.reverse();
+    let options = PprofOptions::default();
+    assert_eq!(bytes(&snapshot, options), bytes(&snapshot, options));
+    assert_eq!(bytes(&snapshot, options), bytes(&reversed, options));
+}
+
+#[test]
+fn equal_stacks_and_sizes_are_one_sample() {
+    let mut again = record(2, &[0x5100, 0x5200], 64, 2, 1);
+    again.module_generation = 1;
+    let mut snapshot = two_records();
+    snapshot.records.push(again);
+    let profile = decode(&snapshot, PprofOptions::default());
+    assert_eq!(profile.sample.len(), 2);
+    assert_eq!(profile.sample[1].value, [12, 768, 5, 320]);
+    assert_eq!(profile.location.len(), 2);
+}
+
+#[test]
+fn ends_of_stacks_are_said_at_the_root() {
+    let ended = |id, stack: &[u64], stack_end| {
+        let mut record = record(id, stack, 8, 1, 1);
+        record.stack_end = stack_end;
+        record
+    };
+    let mut snapshot = snapshot(
+        vec![
+            ended(0, &[], StackEnd::NotCaptured),
+            ended(1, &[0x10], StackEnd::Cut),
+            ended(2, &[0x10], StackEnd::TooDeep),
+        ],
+        vec![],
+    );
+    snapshot.stats.lost_samples = 3;
+    snapshot.stats.lost_objects = 30;
+    snapshot.stats.lost_bytes = 3000;
+    let profile = decode(&snapshot, PprofOptions::default());
+    assert_eq!(
+        stacks(&profile),
+        [
+            vec!["[no stack]"],
+            vec!["?", "[truncated: deeper than 128 frames]"],
+            vec!["?", "[cut: unknown code]"],
+            vec!["[lost]"],
+        ]
+    );
+    let lost = profile.sample.last().unwrap();
+    assert_eq!(
+        (&lost.value[..], lost.label.len()),
+        (&[30, 3000, 0, 0][..], 0)
+    );
+    assert!(profile.location.iter().all(|l| l.mapping_id == 0));
+    let comments: Vec<_> = profile.comment.iter().map(|&c| text(&profile, c)).collect();
+    assert!(
+        comments
+            .iter()
+            .any(|c| c.starts_with("heapprof: 3 samples lost")),
+        "{comments:?}"
+    );
+}
+
+#[test]
+fn the_main_program_comes_first_and_closed_libraries_only_if_used() {
+    let mut program = (*module("/usr/bin/app", 0x9000, 0xa000)).clone();
+    program.is_main_program = true;
+    let closed = |path, start| {
+        let mut library = (*module(path, start, start + 0x1000)).clone();
+        library.until_generation = 1;
+        library.into()
+    };
+    let snapshot = snapshot(
+        vec![record(0, &[0x2100, 0x9100], 8, 1, 1)],
+        vec![
+            module("/lib/open.so", 0x2000, 0x3000),
+            closed("/lib/unused.so", 0x4000),
+            closed("/lib/used.so", 0x2000),
+            program.into(),
+        ],
+    );
+    let profile = decode(&snapshot, PprofOptions::default());
+    let paths: Vec<_> = profile
+        .mapping
+        .iter()
+        .map(|m| text(&profile, m.filename))
+        .collect();
+    assert_eq!(paths[0], "/usr/bin/app");
+    assert!(!paths.contains(&"/lib/unused.so"), "{paths:?}");
+}
+
+#[test]
+fn a_writer_that_fails_is_reported() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let error = two_records()
+        .write_pprof(&mut Full, PprofOptions::default())
+        .unwrap_err();
+    assert!(matches!(error, Error::Write(source) if source.kind() == io::ErrorKind::StorageFull));
+}
+
+#[cfg(all(feature = "symbolize", target_os = "linux"))]
+mod symbolized {
+    use super::*;
+    use crate::export::testing::main_program;
+
+    #[inline(never)]
+    fn call<F: Fn() -> u64>(function: F) -> u64 {
+        std::hint::black_box(function())
+    }
+
+    fn own_snapshot() -> Snapshot {
+        let code = call::<fn() -> u64> as fn(_) -> _ as usize as u64;
+        snapshot(vec![record(0, &[code + 1], 8, 1, 1)], vec![main_program()])
+    }
+
+    #[test]
+    fn functions_have_both_names_and_a_place() {
+        assert_eq!(call(|| 7), 7);
+        let profile = decode(&own_snapshot(), PprofOptions::default());
+        let function = &profile.function[0];
+        assert!(text(&profile, function.name).contains("symbolized::call"));
+        assert!(text(&profile, function.system_name).starts_with("_"));
+        assert!(text(&profile, function.filename).ends_with(file!()));
+        assert!(function.start_line > 0 && profile.location[0].line[0].line > 0);
+        let mapping = &profile.mapping[0];
+        assert!(mapping.has_functions);
+        assert!(!mapping.has_filenames && !mapping.has_line_numbers && !mapping.has_inline_frames);
+    }
+
+    #[test]
+    fn names_alone_leave_the_rest_to_pprof() {
+        let profile = decode(
+            &own_snapshot(),
+            PprofOptions::default().symbols(Symbols::Names),
+        );
+        assert!(text(&profile, profile.function[0].name).contains("call"));
+        assert!(!profile.mapping[0].has_functions);
+        assert_ne!(profile.drop_frames, 0);
+        let profile = decode(
+            &own_snapshot(),
+            PprofOptions::default().symbols(Symbols::None),
+        );
+        assert!(profile.function.is_empty() && !profile.mapping[0].has_functions);
+    }
+
+    #[test]
+    fn threads_may_write_at_once() {
+        let snapshot = own_snapshot();
+        let expected = bytes(&snapshot, PprofOptions::default());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(bytes(&snapshot, PprofOptions::default()), expected));
+            }
+        });
+    }
+}

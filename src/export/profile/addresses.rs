@@ -1,0 +1,203 @@
+#![forbid(unsafe_code)]
+//! Every address of a snapshot once, with its mapping and its frames.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::export::Symbols;
+use crate::export::frame::{Frame, Frames};
+use crate::export::hidden::{Owner, owner};
+use crate::export::symbolize::symbolize;
+use crate::module::Module;
+use crate::snapshot::{Record, Snapshot};
+
+use super::interner::Interner;
+use super::{Mapping, MappingId};
+
+/// One of the addresses of [`Addresses`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct AddressId(usize);
+
+#[derive(Debug)]
+struct Address {
+    /// Inside the call instruction.
+    address: u64,
+    mapping: Option<MappingId>,
+    frames: Frames,
+    /// Of each frame; of an address without frames, one that hides nothing.
+    owners: Vec<Owner>,
+}
+
+/// The addresses of a snapshot's records.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    list: Vec<Address>,
+    /// By address and generation of the module list.
+    ids: HashMap<(u64, u32), AddressId>,
+    pub(super) mappings: Vec<Mapping>,
+    /// Modules that names are missing for, and why.
+    pub(super) problems: Vec<String>,
+}
+
+impl Addresses {
+    pub(super) fn new(snapshot: &Snapshot, symbols: Symbols) -> Self {
+        let mut addresses = Self {
+            list: Vec::new(),
+            ids: HashMap::new(),
+            mappings: mappings(&snapshot.modules),
+            problems: Vec::new(),
+        };
+        addresses.collect(&snapshot.records);
+        addresses.symbolize(symbols);
+        addresses.drop_unused_mappings();
+        addresses
+    }
+
+    /// The addresses of a record's stack, innermost first.
+    pub(super) fn of(&self, record: &Record) -> impl Iterator<Item = AddressId> {
+        keys(record).filter_map(|key| self.ids.get(&key).copied())
+    }
+
+    pub(super) fn address(&self, id: AddressId) -> u64 {
+        self.list[id.0].address
+    }
+
+    pub(super) fn mapping(&self, id: AddressId) -> Option<MappingId> {
+        self.list[id.0].mapping
+    }
+
+    pub(super) fn frames(&self, id: AddressId) -> &[Frame] {
+        &self.list[id.0].frames
+    }
+
+    pub(super) fn owners(&self, id: AddressId) -> &[Owner] {
+        &self.list[id.0].owners
+    }
+
+    fn collect(&mut self, records: &[Record]) {
+        // An address is the same one as long as its mapping is, whatever else
+        // came and went between two generations.
+        let mut distinct = Interner::default();
+        for record in records {
+            for key @ (address, generation) in keys(record) {
+                if self.ids.contains_key(&key) {
+                    continue;
+                }
+                let mapping = self.mapping_at(address, generation);
+                let (index, is_new) = distinct.id((address, mapping));
+                if is_new {
+                    let (frames, owners) = (Frames::default(), vec![Owner::User]);
+                    self.list.push(Address {
+                        address,
+                        mapping,
+                        frames,
+                        owners,
+                    });
+                }
+                self.ids.insert(key, AddressId(index));
+            }
+        }
+    }
+
+    fn mapping_at(&self, address: u64, generation: u32) -> Option<MappingId> {
+        let position = self.mappings.iter().position(|mapping| {
+            let segment = mapping.module.segment_of(address, generation);
+            segment.is_some_and(|segment| segment.start == mapping.segment.start)
+        });
+        position.map(MappingId)
+    }
+
+    fn symbolize(&mut self, symbols: Symbols) {
+        for (mapping, mut indices) in self.by_mapping() {
+            indices.sort_by_key(|&index| self.list[index].address);
+            let asked: Vec<u64> = indices
+                .iter()
+                .map(|&index| self.list[index].address)
+                .collect();
+            let module = mapping.map(|id| &*self.mappings[id.0].module);
+            let resolution = symbolize(module, &asked, symbols);
+
+            let all_named = resolution.frames.iter().all(|frames| !frames.is_empty());
+            let any_line = resolution
+                .frames
+                .iter()
+                .any(|f| f.iter().any(|f| f.line > 0));
+            if let Some(id) = mapping {
+                self.mappings[id.0].is_symbolized = all_named && any_line;
+            }
+            self.problems.extend(resolution.problem);
+            for (index, frames) in indices.into_iter().zip(resolution.frames) {
+                if !frames.is_empty() {
+                    self.list[index].owners =
+                        frames.iter().map(|f| owner(&f.name, &f.file)).collect();
+                    self.list[index].frames = frames;
+                }
+            }
+        }
+        self.problems.dedup();
+    }
+
+    fn by_mapping(&self) -> BTreeMap<Option<MappingId>, Vec<usize>> {
+        let mut groups = BTreeMap::<_, Vec<usize>>::new();
+        for (index, address) in self.list.iter().enumerate() {
+            groups.entry(address.mapping).or_default().push(index);
+        }
+        groups
+    }
+
+    /// Closed libraries that no address belongs to would only overlap others.
+    fn drop_unused_mappings(&mut self) {
+        let mut used = vec![false; self.mappings.len()];
+        for address in &self.list {
+            if let Some(id) = address.mapping {
+                used[id.0] = true;
+            }
+        }
+        let keep = |index: usize, mapping: &Mapping| used[index] || mapping.module.is_loaded();
+        let mut renumbered = Vec::with_capacity(self.mappings.len());
+        let mut next = 0;
+        for (index, mapping) in self.mappings.iter().enumerate() {
+            renumbered.push(MappingId(next));
+            next += usize::from(keep(index, mapping));
+        }
+        let mut index = 0;
+        self.mappings.retain(|mapping| {
+            index += 1;
+            keep(index - 1, mapping)
+        });
+        for address in &mut self.list {
+            address.mapping = address.mapping.map(|id| renumbered[id.0]);
+        }
+    }
+}
+
+fn keys(record: &Record) -> impl Iterator<Item = (u64, u32)> {
+    let generation = record.module_generation;
+    record
+        .stack
+        .iter()
+        .map(move |address| (address.lookup_address(), generation))
+}
+
+/// Every executable segment, the main program's first, then by address.
+fn mappings(modules: &[Arc<Module>]) -> Vec<Mapping> {
+    let mut mappings: Vec<Mapping> = modules
+        .iter()
+        .flat_map(|module| {
+            module.segments.iter().map(|&segment| Mapping {
+                module: Arc::clone(module),
+                segment,
+                is_symbolized: false,
+            })
+        })
+        .collect();
+    mappings.sort_by_key(|mapping| {
+        let module = &mapping.module;
+        (
+            !module.is_main_program,
+            mapping.segment.start,
+            module.since_generation,
+        )
+    });
+    mappings
+}

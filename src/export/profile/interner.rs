@@ -1,0 +1,26 @@
+#![forbid(unsafe_code)]
+//! Numbers in order of first use.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
+#[derive(Debug)]
+pub(super) struct Interner<K>(HashMap<K, usize>);
+
+impl<K> Default for Interner<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Eq + Hash> Interner<K> {
+    /// The number of `key`, and whether it is new.
+    pub(super) fn id(&mut self, key: K) -> (usize, bool) {
+        let next = self.0.len();
+        match self.0.entry(key) {
+            Entry::Occupied(known) => (*known.get(), false),
+            Entry::Vacant(vacant) => (*vacant.insert(next), true),
+        }
+    }
+}
