@@ -2,6 +2,7 @@
 //!
 //!     cargo run --release --example leak_hunt
 //!     go tool pprof -top leak.pb.gz
+//!     go tool pprof -top -show '^leak_hunt::' leak.pb.gz      # this program's own functions
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -72,6 +73,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     growth.write_pprof(&mut file, heapprof::PprofOptions::default())?;
     println!("Written: leak.pb.gz, the growth alone. Look into it with");
     println!("  go tool pprof -top leak.pb.gz");
+    println!("  go tool pprof -top -show '^leak_hunt::' leak.pb.gz");
     Ok(())
 }
 

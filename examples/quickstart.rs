@@ -3,6 +3,7 @@
 //!
 //!     cargo run --release --example quickstart
 //!     go tool pprof -top heap.pb.gz
+//!     go tool pprof -top -show '^quickstart::' heap.pb.gz      # this program's own functions
 
 // The one line that a program needs. It goes into the binary, never a library.
 #[global_allocator]
@@ -40,6 +41,7 @@ fn main() -> Result<(), heapprof::Error> {
 
     println!("\nWritten: heap.pb.gz. Look into it with");
     println!("  go tool pprof -top heap.pb.gz");
+    println!("  go tool pprof -top -show '^quickstart::' heap.pb.gz");
     println!("  go tool pprof -http=: heap.pb.gz");
     Ok(())
 }

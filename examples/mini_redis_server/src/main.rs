@@ -1,7 +1,7 @@
 //! The published mini-redis server under heapprof, loaded by its own client.
 //!
 //!     cargo run --release -p mini_redis_server             # load, dump, say who holds what
-//!     go tool pprof -top mini-redis.pb.gz
+//!     go tool pprof -top -show '^<?mini_redis::' mini-redis.pb.gz
 //!     cargo run --release -p mini_redis_server -- check    # is that true?
 //!
 //! `check` puts the same load on two fresh servers, one sampled at the default
@@ -57,7 +57,7 @@ fn serve_and_dump() -> Result<()> {
             );
         }
         println!("\nWritten: mini-redis.pb.gz. Look into it with");
-        println!("  go tool pprof -top -cum -focus mini_redis mini-redis.pb.gz");
+        println!("  go tool pprof -top -show '^<?mini_redis::' mini-redis.pb.gz");
         Ok(())
     })
 }
