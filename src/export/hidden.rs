@@ -8,8 +8,14 @@
 /// Whose code a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// The profiler, an allocator, or what `alloc` has between a collection and it.
+    /// The recorder and the allocator wrapper. Nothing called from there is the
+    /// program's own code.
+    Profiler,
+    /// An allocator, or what `alloc` has between a collection and it.
     Allocator,
+    /// What a function of `alloc` may have called to do its work, under a name of
+    /// its own: `Vec::push_mut` in `Vec::push`.
+    AllocStep,
     /// `core` and `std`: glue between frames of the allocator, or the user's call.
     CoreOrStd,
     /// Collections, boxes, strings and the rest of `alloc`.
@@ -24,13 +30,21 @@ pub(crate) enum Owner {
 pub(crate) fn hidden_frames(owners: impl Iterator<Item = Owner>) -> usize {
     let (mut hidden, mut len) = (0, 0);
     let mut in_allocator = true;
+    let mut previous = Owner::Allocator;
     for owner in owners {
-        len += 1;
+        let caller_is_alloc = matches!(owner, Owner::Alloc | Owner::AllocStep);
         match owner {
-            Owner::Allocator if in_allocator => hidden = len,
-            Owner::CoreOrStd => {}
-            _ => in_allocator = false,
+            Owner::Profiler => {
+                hidden = len + 1;
+                in_allocator = true;
+            }
+            Owner::Allocator if in_allocator => hidden = len + 1,
+            _ if in_allocator && caller_is_alloc && previous == Owner::AllocStep => hidden = len,
+            _ => {}
         }
+        in_allocator &= !matches!(owner, Owner::Alloc | Owner::User);
+        previous = owner;
+        len += 1;
     }
     if hidden == len { 0 } else { hidden }
 }
@@ -39,7 +53,10 @@ pub(crate) fn hidden_frames(owners: impl Iterator<Item = Owner>) -> usize {
 pub(crate) fn owner(name: &str, file: &str) -> Owner {
     let name = name.trim_start_matches('<');
     let standard_file = standard_library_file(file);
-    if is_allocator(name) || is_profiler(name, file) || is_allocation_layer(name, standard_file) {
+    if is_profiler(name, file) {
+        return Owner::Profiler;
+    }
+    if is_allocator(name) || is_allocation_layer(name, file, standard_file) {
         return Owner::Allocator;
     }
     let library = match standard_file {
@@ -49,6 +66,7 @@ pub(crate) fn owner(name: &str, file: &str) -> Owner {
     };
     match library {
         "core" | "std" => Owner::CoreOrStd,
+        "alloc" if is_step(name) => Owner::AllocStep,
         "alloc" => Owner::Alloc,
         _ if standard_file.is_some() => Owner::CoreOrStd,
         _ => Owner::User,
@@ -67,8 +85,7 @@ fn is_allocator(name: &str) -> bool {
     matches!(kind, Some("alloc" | "alloc_zeroed" | "realloc"))
 }
 
-/// The recorder and the allocator wrapper. Another crate's name may begin with
-/// ours; tests of this crate are users.
+/// Another crate's name may begin with ours; tests of this crate are users.
 fn is_profiler(name: &str, file: &str) -> bool {
     if name.contains("::tests::") {
         return false;
@@ -100,26 +117,60 @@ fn standard_library_file(file: &str) -> Option<&str> {
     Some(file)
 }
 
-fn is_allocation_layer(name: &str, standard_file: Option<&str>) -> bool {
-    const LAYERS: [&str; 2] = ["alloc::alloc::", "alloc::raw_vec::"];
-    const LAYER_FILES: [&str; 3] = [
+/// The layers of `alloc`, and of hashbrown, between a collection and the allocator.
+fn is_allocation_layer(name: &str, file: &str, standard_file: Option<&str>) -> bool {
+    const PATHS: [&str; 5] = [
+        "alloc::alloc::",
+        "alloc::raw_vec::",
+        "alloc::boxed::box_new",
+        "hashbrown::alloc::",
+        "hashbrown::raw::alloc::",
+    ];
+    const FILES: [&str; 3] = [
         "alloc/src/alloc.rs",
         "alloc/src/raw_vec",
         "std/src/alloc.rs",
     ];
-    let in_box = name.starts_with("alloc::boxed::")
-        || standard_file.is_some_and(|file| file.starts_with("alloc/src/boxed.rs"));
-    LAYERS.iter().any(|layer| name.starts_with(layer))
-        || standard_file.is_some_and(|file| LAYER_FILES.iter().any(|l| file.starts_with(l)))
-        || in_box && is_box_internal(name)
+    // Instructions that the compiler merged have no line, and may have the file
+    // of a caller.
+    const BARE_NAMES: [&str; 5] = [
+        "alloc_impl",
+        "box_new",
+        "exchange_malloc",
+        "finish_grow",
+        "try_allocate_in",
+    ];
+    PATHS.iter().any(|path| name.starts_with(path))
+        || file.contains("/hashbrown-") && file.ends_with("/src/alloc.rs")
+        || standard_file.is_some_and(|file| {
+            FILES.iter().any(|layer| file.starts_with(layer))
+                || BARE_NAMES.iter().any(|bare| name.starts_with(bare))
+        })
 }
 
-/// The steps between `Box::new` and the allocator.
-fn is_box_internal(name: &str) -> bool {
-    let name = name.split_once("::<").map_or(name, |(name, _)| name);
-    let method = name.rsplit("::").next().unwrap_or(name);
-    let method = method.split('<').next().unwrap_or(method);
-    method.starts_with("box_new") || method.ends_with("new_uninit_in")
+/// Twins of the user's call that take an allocator, or return a reference.
+fn is_step(name: &str) -> bool {
+    let path = without_generics(name);
+    let method = path.rsplit("::").next().unwrap_or(path);
+    method.ends_with("_in") || method == "push_mut"
+}
+
+/// A name without the generic arguments at its end.
+fn without_generics(name: &str) -> &str {
+    let mut depth = 0;
+    for (at, character) in name.char_indices().rev() {
+        match character {
+            // Of `fn() -> u8`.
+            '>' if name[..at].ends_with('-') => {}
+            '>' => depth += 1,
+            '<' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return name[..at + character.len_utf8()].trim_end_matches(['<', ':']);
+        }
+    }
+    name
 }
 
 /// The crate that a name's path begins with. Of `<T as Trait>::f` the type's,
@@ -186,6 +237,30 @@ mod tests {
                 ],
                 "app::arena",
             ),
+            // Whatever the profiler calls to unwind.
+            (
+                &[
+                    "backtrace::trace",
+                    "heapprof::record::on_alloc",
+                    "__rust_alloc",
+                    "app::main",
+                ],
+                "app::main",
+            ),
+            // Steps are left out only below the call that took them.
+            (
+                &[
+                    "alloc::raw_vec::RawVec<T,A>::grow_one",
+                    "alloc::vec::Vec<T,A>::push_mut",
+                    "alloc::vec::Vec<T,A>::push",
+                    "app::main",
+                ],
+                "alloc::vec::Vec<T,A>::push",
+            ),
+            (
+                &["alloc::vec::Vec<T,A>::with_capacity_in", "app::main"],
+                "alloc::vec::Vec<T,A>::with_capacity_in",
+            ),
             (&["core::iter::collect", "app::main"], "core::iter::collect"),
             (
                 &["heapprof_demo::record::fill", "app::main"],
@@ -213,10 +288,11 @@ mod tests {
         ];
         assert_eq!(stack[2..], [Owner::Alloc, Owner::User]);
         assert_eq!(hidden_frames(stack.into_iter()), 2);
-        assert_eq!(
-            in_alloc("try_new_uninit_in<u64, alloc::alloc::Global>", "boxed.rs"),
-            Owner::Allocator
+        let step = in_alloc(
+            "try_new_uninit_in<fn() -> a::B<u8>, alloc::alloc::Global>",
+            "boxed.rs",
         );
+        assert_eq!(step, Owner::AllocStep);
         assert_eq!(in_alloc("new<u64>", "boxed.rs"), Owner::Alloc);
     }
 
@@ -225,11 +301,11 @@ mod tests {
         let source = file!().trim_end_matches("export/hidden.rs");
         assert_eq!(
             owner("alloc", &format!("/x/{source}alloc.rs")),
-            Owner::Allocator
+            Owner::Profiler
         );
         assert_eq!(
             owner("f", &format!("/x/{source}record/sampler.rs")),
-            Owner::Allocator
+            Owner::Profiler
         );
         assert_eq!(
             owner("f", &format!("/x/{source}export/hidden.rs")),
