@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::hidden::{Owner, owner};
+use super::owner::{Owner, owner};
 use super::profile::{Profile, Sample};
 use super::{Symbols, View};
 use crate::snapshot::{Counts, Snapshot};
