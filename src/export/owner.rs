@@ -114,7 +114,7 @@ fn is_allocation_layer(name: &str, file: &str, standard_file: Option<&str>) -> b
         "try_allocate_in",
     ];
     PATHS.iter().any(|path| name.starts_with(path))
-        || file.contains("/hashbrown-") && file.ends_with("/src/alloc.rs")
+        || file.contains("/hashbrown-") && file.ends_with("/alloc.rs")
         || standard_file.is_some_and(|file| {
             FILES.iter().any(|layer| file.starts_with(layer))
                 || BARE_NAMES.iter().any(|bare| name.starts_with(bare))
