@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::owner::{Owner, owner};
 use super::profile::{Profile, Sample};
 use super::{Symbols, View};
+use crate::record::thread;
 use crate::snapshot::{Counts, Snapshot};
 
 /// A line of the program with what was allocated from there.
@@ -36,6 +37,7 @@ impl Snapshot {
     ///
     /// Costs what [`Symbols::Full`] says.
     pub fn top_sites(&self, limit: usize, view: View) -> Vec<Site> {
+        let _busy = thread::busy();
         let profile = Profile::new(self, Symbols::Full);
         let owners: Vec<Owner> = profile
             .functions

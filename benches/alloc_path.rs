@@ -1,0 +1,191 @@
+//! What the profiler costs where it takes no sample, and what samples add to it.
+//!
+//!     cargo bench --bench alloc_path              # 11 rounds, about two minutes
+//!     cargo bench --bench alloc_path -- 31        # more rounds
+//!
+//! Every contender is a program of its own (`benches/contenders`) that runs the
+//! same compiled workloads (`benches/workloads`). They run in turn, A B C A B C …,
+//! so that a machine that slows down slows all of them down. A program times
+//! several batches; its figure is their median. In each round a figure is set
+//! against that of the same allocator unwrapped, and the tables show the medians
+//! over the rounds. Every batch that was timed is kept in `alloc_path.csv`.
+//!
+//! It reports and never judges: wall time on a shared machine is no test.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const DEFAULT_ROUNDS: usize = 11;
+
+const ALLOCATORS: [&str; 3] = ["system", "jemalloc", "mimalloc"];
+
+/// `HEAPPROF_SAMPLE_INTERVAL` under each heading; `None` is the allocator alone.
+const INTERVALS: [(&str, Option<&str>); 4] = [
+    ("unwrapped", None),
+    ("off", Some("0")),
+    ("512 KiB", Some("524288")),
+    ("interval 1", Some("1")),
+];
+
+struct Workload {
+    name: String,
+    /// What one operation is.
+    operation: String,
+}
+
+/// Nanoseconds per operation, by allocator, interval and round.
+type Figures = [[Vec<f64>; INTERVALS.len()]; ALLOCATORS.len()];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let rounds = std::env::args()
+        .find_map(|arg| arg.parse().ok())
+        .unwrap_or(DEFAULT_ROUNDS);
+    let programs = build_contenders()?;
+    let workloads = workloads(&programs)?;
+
+    let mut figures: Vec<Figures> = workloads.iter().map(|_| Figures::default()).collect();
+    let mut csv = String::from("workload,allocator,interval,round,batch,ns_per_operation\n");
+    for round in 0..rounds {
+        eprint!("\rround {} of {rounds} ", round + 1);
+        for (workload, figures) in workloads.iter().zip(&mut figures) {
+            for (allocator, figures) in ALLOCATORS.iter().zip(figures) {
+                for ((heading, interval), figures) in INTERVALS.iter().zip(figures) {
+                    let batches = run(&programs, allocator, *interval, workload)?;
+                    for (batch, nanoseconds) in batches.iter().enumerate() {
+                        writeln!(
+                            csv,
+                            "{},{allocator},{heading},{round},{batch},{nanoseconds}",
+                            workload.name
+                        )?;
+                    }
+                    figures.push(median(batches));
+                }
+            }
+        }
+    }
+    eprintln!();
+
+    for (workload, figures) in workloads.iter().zip(&figures) {
+        print_table(workload, figures);
+    }
+    let csv_path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("alloc_path.csv");
+    std::fs::write(&csv_path, csv)?;
+    println!(
+        "\nMedians of {rounds} rounds; in brackets: against the same allocator unwrapped, per round."
+    );
+    println!("Every batch: {}", csv_path.display());
+    Ok(())
+}
+
+/// Has cargo build the contenders as this program was built, and returns where
+/// it put them.
+fn build_contenders() -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let build = Command::new(cargo)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "build",
+            "--profile",
+            "bench",
+            "--package",
+            "contenders",
+            "--message-format",
+            "json-render-diagnostics",
+        ])
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !build.status.success() {
+        return Err("the contenders cannot be built".into());
+    }
+    let messages = String::from_utf8(build.stdout)?;
+    let after_keys = messages.split("\"executable\":\"").skip(1);
+    Ok(after_keys
+        .filter_map(|rest| rest.split('"').next())
+        .map(PathBuf::from)
+        .collect())
+}
+
+/// The contenders all have the same workloads; one of them is asked.
+fn workloads(programs: &[PathBuf]) -> Result<Vec<Workload>, Box<dyn Error>> {
+    let program = programs.first().ok_or("cargo built no contender")?;
+    let listing = String::from_utf8(Command::new(program).output()?.stdout)?;
+    let lines = listing.lines().filter_map(|line| line.split_once('\t'));
+    Ok(lines
+        .map(|(name, operation)| Workload {
+            name: name.to_owned(),
+            operation: operation.to_owned(),
+        })
+        .collect())
+}
+
+/// Nanoseconds per operation of each batch.
+fn run(
+    programs: &[PathBuf],
+    allocator: &str,
+    interval: Option<&str>,
+    workload: &Workload,
+) -> Result<Vec<f64>, Box<dyn Error>> {
+    let name = if interval.is_some() {
+        format!("heapprof_{allocator}")
+    } else {
+        allocator.to_owned()
+    };
+    let program = programs
+        .iter()
+        .find(|program| program.ends_with(&name))
+        .ok_or_else(|| format!("cargo built no {name}"))?;
+
+    let mut command = Command::new(program);
+    command
+        .arg(&workload.name)
+        .env_remove("HEAPPROF_SAMPLE_INTERVAL")
+        .stderr(Stdio::inherit());
+    if let Some(interval) = interval {
+        command.env("HEAPPROF_SAMPLE_INTERVAL", interval);
+    }
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(format!("{name} {}: {}", workload.name, output.status).into());
+    }
+    let lines = String::from_utf8(output.stdout)?;
+    Ok(lines.lines().map(str::parse).collect::<Result<_, _>>()?)
+}
+
+fn print_table(workload: &Workload, figures: &Figures) {
+    println!("\n{}: {}, ns", workload.name, workload.operation);
+    print!("{:9}", "");
+    for (heading, _) in INTERVALS {
+        print!(
+            "{heading:>if_first$}",
+            if_first = if heading == "unwrapped" { 11 } else { 31 }
+        );
+    }
+    println!();
+    for (allocator, figures) in ALLOCATORS.iter().zip(figures) {
+        let unwrapped = &figures[0];
+        print!("{allocator:9}{:11.2}", median(unwrapped.clone()));
+        for wrapped in &figures[1..] {
+            let by_round = || wrapped.iter().zip(unwrapped);
+            let difference = median(
+                by_round()
+                    .map(|(wrapped, unwrapped)| wrapped - unwrapped)
+                    .collect(),
+            );
+            let ratio = median(
+                by_round()
+                    .map(|(wrapped, unwrapped)| wrapped / unwrapped)
+                    .collect(),
+            );
+            let against = format!("({difference:+.2}, x{ratio:.3})");
+            print!("{:11.2} {against:>19}", median(wrapped.clone()));
+        }
+        println!();
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}

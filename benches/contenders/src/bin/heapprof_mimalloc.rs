@@ -1,0 +1,8 @@
+//! mimalloc under heapprof, at the interval that the environment says.
+
+#[global_allocator]
+static ALLOC: heapprof::Alloc<mimalloc::MiMalloc> = heapprof::Alloc::new(mimalloc::MiMalloc);
+
+fn main() {
+    workloads::main();
+}

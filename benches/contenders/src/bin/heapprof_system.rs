@@ -1,0 +1,8 @@
+//! The system's allocator under heapprof, at the interval that the environment says.
+
+#[global_allocator]
+static ALLOC: heapprof::Alloc = heapprof::Alloc::system();
+
+fn main() {
+    workloads::main();
+}

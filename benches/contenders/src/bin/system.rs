@@ -1,0 +1,8 @@
+//! The system's allocator alone.
+
+#[global_allocator]
+static ALLOC: std::alloc::System = std::alloc::System;
+
+fn main() {
+    workloads::main();
+}

@@ -1,0 +1,19 @@
+//! heapprof over mimalloc: any `GlobalAlloc` goes in, and stays the allocator.
+//!
+//!     cargo run --release -p allocators --bin with_mimalloc
+//!     go tool pprof -top with_mimalloc.pb.gz
+
+#[global_allocator]
+static ALLOC: heapprof::Alloc<mimalloc::MiMalloc> = heapprof::Alloc::new(mimalloc::MiMalloc);
+
+fn main() -> Result<(), heapprof::Error> {
+    let letters: Vec<String> = (0..200_000).map(|n| format!("{n:0>300}")).collect();
+
+    heapprof::dump_heap_to("with_mimalloc.pb.gz")?;
+    println!(
+        "{} strings of 300 bytes are in use; who made them?",
+        letters.len()
+    );
+    println!("  go tool pprof -top with_mimalloc.pb.gz");
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Switching the recorder on, off, finer and coarser, and setting it up when
+//! the program starts.
+
+use crate::error::Error;
+use crate::record::capture::modules;
+use crate::record::recorder::RECORDER;
+use crate::record::thread;
+use crate::snapshot::ensure_registered;
+
+/// The mean number of bytes between samples: 0 is off, 1 is every allocation.
+/// 0 too when no [`Alloc`](crate::Alloc) is registered.
+pub fn sample_interval() -> u64 {
+    RECORDER.interval()
+}
+
+/// Sets the mean number of bytes between samples: 0 is off, 1 is every
+/// allocation. It takes hold on the calling thread at once and on every other
+/// within its next MiB of allocations. Samples keep the weight of the interval
+/// that they were taken with, so totals stay unbiased across a change.
+///
+/// A finer interval than ever before makes frees a little slower for the rest
+/// of the process's life, see
+/// [`Stats::free_filter_alignment`](crate::Stats::free_filter_alignment).
+///
+/// # Errors
+/// [`Error::InvalidInterval`] beyond `isize::MAX`; [`Error::NotRegistered`].
+pub fn set_sample_interval(bytes: u64) -> Result<(), Error> {
+    if bytes > isize::MAX as u64 {
+        return Err(Error::InvalidInterval(bytes));
+    }
+    let _busy = thread::busy();
+    ensure_registered()?;
+    set_up();
+    RECORDER.change_interval(bytes);
+    Ok(())
+}
+
+/// Makes captures possible: lists the modules and makes the first of the
+/// unwinder's caches. The caller is busy.
+fn set_up() {
+    modules::refresh(RECORDER.process_generation());
+    modules::fill_pool(1, RECORDER.process_generation());
+}
+
+/// Runs before `main`, outside of any allocation: what a set-up needs the loader
+/// for cannot be done inside one. Samples taken earlier have no stack.
+#[cfg(cfi)]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_START: extern "C" fn() = {
+    extern "C" fn enter_child() {
+        RECORDER.enter_child();
+    }
+
+    extern "C" fn at_start() {
+        // An allocation: the wrapper, if it is registered, is asked at least once.
+        drop(std::hint::black_box(Box::new(0_u8)));
+        let _busy = thread::busy();
+        if ensure_registered().is_err() {
+            return;
+        }
+        // SAFETY: the handler adds to an atomic, nothing else.
+        unsafe { libc::pthread_atfork(None, None, Some(enter_child)) };
+        if RECORDER.interval() != 0 {
+            set_up();
+        }
+    }
+
+    at_start
+};

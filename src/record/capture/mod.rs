@@ -1,0 +1,131 @@
+//! Capturing the calling thread's stack, inside malloc.
+
+#[cfg(cfi)]
+mod bounds;
+#[cfg(cfi)]
+mod cfi;
+#[cfg(cfi)]
+mod frame_pointer;
+#[cfg(cfi)]
+pub(crate) mod modules;
+#[cfg(not(cfi))]
+mod portable;
+
+#[cfg(not(cfi))]
+pub(crate) use portable as modules;
+
+use super::stack::StackBuffer;
+
+/// How stacks are walked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unwinder {
+    /// By call frame information (`.eh_frame`), which every stock build has:
+    /// about 20 ns a frame. Linux on x86-64 and aarch64; other targets use the
+    /// `backtrace` crate in its place.
+    #[default]
+    Cfi = 0,
+    /// By frame pointers: 1 to 2 ns a frame, for programs in which everything,
+    /// the standard library included, is built with `-C force-frame-pointers=yes`.
+    /// In others stacks come out cut or with frames missing.
+    FramePointers = 1,
+}
+
+impl Unwinder {
+    pub(crate) fn from_u32(value: u32) -> Self {
+        if value == Self::FramePointers as u32 {
+            Self::FramePointers
+        } else {
+            Self::Cfi
+        }
+    }
+}
+
+/// The registers that an unwinder starts from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registers {
+    #[cfg(cfi)]
+    pc: u64,
+    #[cfg(cfi)]
+    sp: u64,
+    #[cfg(cfi)]
+    fp: u64,
+    #[cfg(all(cfi, target_arch = "aarch64"))]
+    lr: u64,
+}
+
+impl Registers {
+    /// Of the function this is inlined into, whose caller becomes the innermost
+    /// frame of the captured stack.
+    #[inline(always)]
+    pub(crate) fn here() -> Self {
+        #[cfg(all(cfi, target_arch = "x86_64"))]
+        {
+            let (pc, sp, fp);
+            // SAFETY: copies three registers.
+            unsafe {
+                core::arch::asm!(
+                    "lea {pc}, [rip]",
+                    "mov {sp}, rsp",
+                    "mov {fp}, rbp",
+                    pc = out(reg) pc,
+                    sp = out(reg) sp,
+                    fp = out(reg) fp,
+                    options(nomem, nostack, preserves_flags),
+                );
+            }
+            Self { pc, sp, fp }
+        }
+        #[cfg(all(cfi, target_arch = "aarch64"))]
+        {
+            let (pc, sp, fp, lr);
+            // SAFETY: copies four registers.
+            unsafe {
+                core::arch::asm!(
+                    "adr {pc}, .",
+                    "mov {sp}, sp",
+                    "mov {fp}, x29",
+                    "mov {lr}, x30",
+                    pc = out(reg) pc,
+                    sp = out(reg) sp,
+                    fp = out(reg) fp,
+                    lr = out(reg) lr,
+                    options(nomem, nostack, preserves_flags),
+                );
+            }
+            Self { pc, sp, fp, lr }
+        }
+        #[cfg(not(cfi))]
+        Self {}
+    }
+}
+
+/// Fills `out` with the stack above `registers`. What cannot be told is left
+/// out and marked. The caller is busy.
+#[cfg(cfi)]
+pub(crate) fn capture(
+    unwinder: Unwinder,
+    registers: &Registers,
+    process_generation: u64,
+    out: &mut StackBuffer,
+) {
+    let Some(bounds) = bounds::around(registers.sp) else {
+        return;
+    };
+    match unwinder {
+        Unwinder::FramePointers => {
+            frame_pointer::walk(registers, &bounds, process_generation, out);
+        }
+        Unwinder::Cfi => cfi::walk(registers, &bounds, process_generation, out),
+    }
+}
+
+#[cfg(not(cfi))]
+pub(crate) fn capture(
+    _unwinder: Unwinder,
+    _registers: &Registers,
+    _process_generation: u64,
+    out: &mut StackBuffer,
+) {
+    portable::walk(out);
+}

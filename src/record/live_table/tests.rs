@@ -1,0 +1,87 @@
+use super::*;
+use crate::record::stack::StackBuffer;
+use crate::record::stack_table::{NodeKey, StackTable};
+
+fn world(limit_bytes: u64) -> (LiveTable, Arena, &'static Node) {
+    let arena = Arena::new(limit_bytes);
+    let node = StackTable::new()
+        .node(&NodeKey::new(&StackBuffer::new(), 8), &arena)
+        .unwrap();
+    (LiveTable::new(), arena, node)
+}
+
+fn sample(node: &'static Node, size: usize) -> LiveSample {
+    LiveSample {
+        node,
+        size,
+        align_log2: 12,
+        objects: 3,
+        bytes: (size as u64).wrapping_mul(5),
+    }
+}
+
+/// Through three levels of growth and back, in an order that mixes them.
+#[test]
+fn finds_everything_through_growth() {
+    const KEYS: usize = 300_000;
+    let (table, arena, node) = world(256 << 20);
+    let key = |i: usize| (i + 1) * 4096;
+    for i in 0..KEYS {
+        assert!(table.insert(key(i), &sample(node, i), &arena, 1));
+    }
+    assert_eq!(table.len(), KEYS as u64);
+    assert!(table.get(key(KEYS)).is_none());
+    for i in (0..KEYS).step_by(2).chain((1..KEYS).step_by(2)) {
+        assert_eq!(table.get(key(i)).unwrap().size, i);
+        let removed = table.remove(key(i)).unwrap();
+        assert_eq!(
+            (removed.size, removed.bytes, removed.align_log2),
+            (i, i as u64 * 5, 12)
+        );
+        assert!(table.remove(key(i)).is_none());
+    }
+    assert_eq!(table.len(), 0);
+    for level in core::iter::successors(table.front(), |level| level.older) {
+        assert!(
+            level
+                .buckets
+                .iter()
+                .all(|bucket| bucket.passed.load(Ordering::Relaxed) == 0)
+        );
+    }
+}
+
+/// At the memory limit inserts fail; what is in the table stays found, and what
+/// is removed makes room.
+#[test]
+fn refuses_at_the_limit_and_loses_nothing() {
+    // The first level, and not the second.
+    let (table, arena, node) = world(5 << 20);
+    let mut kept = 0;
+    while table.insert((kept + 1) * 64, &sample(node, kept), &arena, 1) {
+        kept += 1;
+    }
+    assert!(kept >= 7 * 4096 * 3 / 4, "{kept}");
+    for i in 0..kept {
+        assert_eq!(table.get((i + 1) * 64).unwrap().size, i);
+    }
+    table.remove(64).unwrap();
+    assert!(table.insert(64, &sample(node, 0), &arena, 1));
+    for i in 0..kept {
+        table.remove((i + 1) * 64).unwrap();
+    }
+    assert_eq!(table.len(), 0);
+}
+
+/// The largest size that a block can have survives the packing.
+#[test]
+fn keeps_layouts_whole() {
+    let (table, arena, node) = world(64 << 20);
+    let largest = LiveSample {
+        align_log2: 57,
+        ..sample(node, (1 << 57) - 1)
+    };
+    assert!(table.insert(usize::MAX - 1, &largest, &arena, 1));
+    let found = table.remove(usize::MAX - 1).unwrap();
+    assert_eq!((found.size, found.align_log2), ((1 << 57) - 1, 57));
+}

@@ -1,0 +1,32 @@
+//! The ground floor: everything here runs inside malloc.
+//!
+//! A capture never allocates, locks, panics, blocks or unwinds out. Set-up and
+//! refresh ([`capture::modules`]) may allocate, under the busy guard and never
+//! on the way of a sampled allocation. The lints below hold the line for the
+//! code in this folder; `tests/guest.rs` watches what it calls.
+#![deny(
+    clippy::disallowed_types,
+    clippy::disallowed_macros,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+mod arena;
+#[cfg(not(loom))]
+pub(crate) mod capture;
+#[cfg(not(loom))]
+mod environment;
+pub(crate) mod lease;
+mod live_table;
+#[cfg(not(loom))]
+pub(crate) mod recorder;
+mod sampler;
+mod size_class;
+pub(crate) mod stack;
+pub(crate) mod stack_table;
+mod sync;
+#[cfg(not(loom))]
+pub(crate) mod thread;

@@ -1,0 +1,395 @@
+//! The recorder: ties sampler, capture and tables together. One static of it.
+
+use core::mem::MaybeUninit;
+
+use super::arena::Arena;
+use super::capture::{self, Registers, Unwinder};
+use super::environment::{self, Interval};
+use super::live_table::{LiveSample, LiveTable};
+use super::sampler::{EVERY_ALLOCATION, OFF, Weight};
+use super::size_class::class_limit;
+use super::stack::{StackBuffer, StackEnd};
+use super::stack_table::{Node, NodeKey, NodeSums, StackTable, Sums};
+use super::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, OwnLine};
+use super::thread::{self, Settings, Thread};
+
+/// Blocks of this size and more are sampled as they are; every free of one
+/// looks into the live table.
+pub(crate) const LARGE_BYTES: usize = 32 << 10;
+
+/// Sampled small blocks are aligned to this at most: one page.
+const MAX_SAMPLE_ALIGN: u64 = 4096;
+/// Below this the filter would let through most of what malloc returns, so
+/// blocks keep their natural alignment and every free looks into the table.
+const MIN_SAMPLE_ALIGN: u64 = 32;
+
+pub(crate) static RECORDER: Recorder = Recorder::new();
+
+/// What the builder of the allocator chose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BuiltIn {
+    pub(crate) sample_interval: u64,
+    pub(crate) memory_limit_bytes: u64,
+    pub(crate) unwinder: Unwinder,
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    /// Low address bits that are zero in every sampled small block. Read at
+    /// every free and written at changes of the interval only.
+    ///
+    /// It only ever gets finer. A thread that allocates reads it before the
+    /// block exists; one that frees reads it after; the program orders the two,
+    /// so by coherence the freeing thread sees the same mask or a finer one,
+    /// which the block passes as well. Relaxed serves.
+    filter_mask: OwnLine<AtomicUsize>,
+    settings: OwnLine<Settings>,
+    phase: AtomicU32,
+    unwinder: AtomicU32,
+    arena: Arena,
+    live: LiveTable,
+    stacks: StackTable,
+    tallies: Tallies,
+    /// Raised in a forked child, which then owns everything its parent's
+    /// threads had leased.
+    process_generation: AtomicU64,
+    threads_seen: AtomicU64,
+}
+
+/// Counts of what happened, for the statistics. Relaxed: each stands alone.
+#[derive(Debug)]
+pub(crate) struct Tallies {
+    pub(crate) samples: AtomicU64,
+    pub(crate) lost_samples: AtomicU64,
+    /// In 1/1024ths.
+    pub(crate) lost_objects: AtomicU64,
+    pub(crate) lost_bytes: AtomicU64,
+    pub(crate) too_deep_stacks: AtomicU64,
+    pub(crate) cut_stacks: AtomicU64,
+    pub(crate) missing_stacks: AtomicU64,
+    pub(crate) foreign_frees: AtomicU64,
+    pub(crate) invalid_environment: AtomicU64,
+}
+
+const UNPREPARED: u32 = 0;
+const PREPARING: u32 = 1;
+const PREPARED: u32 = 2;
+
+/// A sample that is about to be taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    size: usize,
+    weight: Weight,
+}
+
+/// A sample whose stack is known and whose block is not yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pending {
+    pub(crate) sample: Sample,
+    node: &'static Node,
+}
+
+impl Recorder {
+    const fn new() -> Self {
+        const ZERO: AtomicU64 = AtomicU64::new(0);
+        Self {
+            filter_mask: OwnLine(AtomicUsize::new(usize::MAX)),
+            settings: OwnLine(Settings::new()),
+            phase: AtomicU32::new(UNPREPARED),
+            unwinder: AtomicU32::new(Unwinder::Cfi as u32),
+            arena: Arena::new(0),
+            live: LiveTable::new(),
+            stacks: StackTable::new(),
+            tallies: Tallies {
+                samples: ZERO,
+                lost_samples: ZERO,
+                lost_objects: ZERO,
+                lost_bytes: ZERO,
+                too_deep_stacks: ZERO,
+                cut_stacks: ZERO,
+                missing_stacks: ZERO,
+                foreign_frees: ZERO,
+                invalid_environment: ZERO,
+            },
+            process_generation: AtomicU64::new(1),
+            threads_seen: AtomicU64::new(0),
+        }
+    }
+
+    /// Can `ptr`, a small block, be a sampled one?
+    #[inline(always)]
+    pub(crate) fn may_be_sampled(&self, ptr: *mut u8) -> bool {
+        ptr.addr() & self.filter_mask.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// The alignment that sampled small blocks are asked for.
+    pub(crate) fn sample_align(&self) -> usize {
+        self.filter_mask
+            .0
+            .load(Ordering::Relaxed)
+            .wrapping_add(1)
+            .max(1)
+    }
+
+    /// The calling thread's counter ran out at an allocation of `size` bytes.
+    /// Is it to be sampled?
+    pub(crate) fn judge(&self, built_in: &BuiltIn, size: usize) -> Option<Sample> {
+        Thread::with(|thread| {
+            if !self.is_prepared() {
+                self.prepare(built_in);
+            }
+            let mut is_new = false;
+            let interval = thread.judge(size, &self.settings.0, || {
+                is_new = true;
+                self.seed()
+            });
+            if thread.is_busy() {
+                return None;
+            }
+            if is_new {
+                let _busy = thread::busy();
+                let threads = self.threads_seen.load(Ordering::Relaxed);
+                capture::modules::fill_pool(threads, self.process_generation());
+            }
+            let interval = interval?;
+            Some(Sample {
+                size,
+                weight: Weight::of(size as u64, interval),
+            })
+        })
+    }
+
+    /// Captures the stack of a sample that falls now. `None`, counted as lost,
+    /// if there is no place to keep it.
+    pub(crate) fn begin(&self, sample: Sample, registers: &Registers) -> Option<Pending> {
+        let _busy = thread::busy();
+        let mut stack = StackBuffer::new();
+        let unwinder = Unwinder::from_u32(self.unwinder.load(Ordering::Relaxed));
+        capture::capture(unwinder, registers, self.process_generation(), &mut stack);
+        let key = NodeKey::new(&stack, class_limit(sample.size as u64));
+        let node = self.stacks.node(&key, &self.arena);
+        match node {
+            Some(node) => Some(Pending { sample, node }),
+            None => {
+                self.lose(&sample);
+                None
+            }
+        }
+    }
+
+    /// Records that a sampled allocation got the block `ptr`, asked for with
+    /// `align`. False, counted as lost, if there is no place for it: then it
+    /// must not be freed as a sampled block.
+    #[must_use]
+    pub(crate) fn insert(&self, ptr: *mut u8, align: usize, pending: &Pending) -> bool {
+        let Pending { sample, node } = *pending;
+        self.retire_stale(ptr);
+        let entry = LiveSample {
+            node,
+            size: sample.size,
+            align_log2: align.trailing_zeros(),
+            objects: sample.weight.objects,
+            bytes: sample.weight.bytes,
+        };
+        if !self
+            .live
+            .insert(ptr.addr(), &entry, &self.arena, self.process_generation())
+        {
+            self.lose(&sample);
+            return false;
+        }
+        node.add_alloc(&sums_of(&entry));
+        self.tallies.samples.fetch_add(1, Ordering::Relaxed);
+        let stacks = match node.key.stack_end {
+            StackEnd::Root => return true,
+            StackEnd::TooDeep => &self.tallies.too_deep_stacks,
+            StackEnd::Cut => &self.tallies.cut_stacks,
+            StackEnd::NotCaptured => &self.tallies.missing_stacks,
+        };
+        stacks.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    /// The address was handed out again although no free was seen: something
+    /// freed the block behind our back. It is gone.
+    fn retire_stale(&self, ptr: *mut u8) {
+        if let Some(stale) = self.live.remove(ptr.addr()) {
+            self.credit(&stale);
+            self.tallies.foreign_frees.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A sample that could not be kept.
+    pub(crate) fn lose(&self, sample: &Sample) {
+        self.tallies.lost_samples.fetch_add(1, Ordering::Relaxed);
+        self.tallies
+            .lost_objects
+            .fetch_add(sample.weight.objects, Ordering::Relaxed);
+        self.tallies
+            .lost_bytes
+            .fetch_add(sample.weight.bytes, Ordering::Relaxed);
+    }
+
+    /// What is known of `ptr`, if it is a sampled block. For its owner.
+    pub(crate) fn look_up(&self, ptr: *mut u8) -> Option<LiveSample> {
+        self.live.get(ptr.addr())
+    }
+
+    /// Takes `ptr` out of the live table, before it is freed: afterwards another
+    /// thread may own the address.
+    pub(crate) fn take_out(&self, ptr: *mut u8) -> Option<LiveSample> {
+        self.live.remove(ptr.addr())
+    }
+
+    /// Puts back what `take_out` returned: the block was not freed after all.
+    pub(crate) fn put_back(&self, ptr: *mut u8, entry: &LiveSample) {
+        if !self
+            .live
+            .insert(ptr.addr(), entry, &self.arena, self.process_generation())
+        {
+            // Taken meanwhile by another thread's sample. Only blocks in their
+            // natural layout are put back, so nothing but this sample is lost.
+            self.credit(entry);
+            self.lose(&Sample {
+                size: entry.size,
+                weight: Weight {
+                    objects: entry.objects,
+                    bytes: entry.bytes,
+                },
+            });
+        }
+    }
+
+    /// Counts the free of a sampled block.
+    pub(crate) fn credit(&self, entry: &LiveSample) {
+        entry.node.add_free(&sums_of(entry));
+    }
+
+    pub(crate) fn is_prepared(&self) -> bool {
+        // Acquire pairs with the Release at the end of `prepare`.
+        self.phase.load(Ordering::Acquire) == PREPARED
+    }
+
+    /// The first allocation of the program: settles the interval. No thread
+    /// waits for another; until it is settled, allocations pass unsampled.
+    #[cold]
+    fn prepare(&self, built_in: &BuiltIn) {
+        // Relaxed: the winner alone goes on, and publishes at the end.
+        if self
+            .phase
+            .compare_exchange(UNPREPARED, PREPARING, Ordering::Relaxed, Ordering::Relaxed)
+            .is_err()
+        {
+            return;
+        }
+        let _busy = thread::busy();
+        self.arena.set_limit(built_in.memory_limit_bytes);
+        self.live.prepare(&self.arena, self.process_generation());
+        self.stacks.prepare(&self.arena);
+        self.unwinder
+            .store(built_in.unwinder as u32, Ordering::Relaxed);
+        let interval = match environment::sample_interval() {
+            Interval::Unset => built_in.sample_interval,
+            Interval::Bytes(bytes) => bytes,
+            Interval::Invalid => {
+                environment::complain();
+                self.tallies.invalid_environment.store(1, Ordering::Relaxed);
+                built_in.sample_interval
+            }
+        };
+        self.set_interval(interval);
+        // Release pairs with the Acquire in `is_prepared`.
+        self.phase.store(PREPARED, Ordering::Release);
+    }
+
+    /// Changes the interval: on the calling thread at once, on others within
+    /// 1 MiB of allocations.
+    pub(crate) fn change_interval(&self, bytes: u64) {
+        self.set_interval(bytes);
+        Thread::with(|thread| {
+            if thread.has_drawn() {
+                thread.draw_gap(&self.settings.0);
+            }
+        });
+    }
+
+    fn set_interval(&self, bytes: u64) {
+        if bytes != OFF {
+            // Finer before the interval is published, see `filter_mask`.
+            self.filter_mask
+                .0
+                .fetch_min(sample_align_of(bytes).wrapping_sub(1), Ordering::Relaxed);
+        }
+        self.settings.0.set_interval(bytes);
+    }
+
+    pub(crate) fn interval(&self) -> u64 {
+        self.settings.0.interval()
+    }
+
+    pub(crate) fn process_generation(&self) -> u64 {
+        // Relaxed: changes only in a child that has one thread.
+        self.process_generation.load(Ordering::Relaxed)
+    }
+
+    /// In a forked child: the parent's other threads do not exist here, and
+    /// what they had leased is free.
+    pub(crate) fn enter_child(&self) {
+        self.process_generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A seed for a new thread's gaps, unlike any other's.
+    fn seed(&self) -> u64 {
+        let thread = self.threads_seen.fetch_add(1, Ordering::Relaxed);
+        process_seed() ^ thread.wrapping_add(1).wrapping_mul(0xD1B5_4A32_D192_ED03)
+    }
+
+    /// Every node's header and counters.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (&'static Node, NodeSums)> {
+        self.stacks.nodes().map(|node| (node, node.read()))
+    }
+
+    pub(crate) fn tallies(&self) -> &Tallies {
+        &self.tallies
+    }
+
+    pub(crate) fn live_samples(&self) -> u64 {
+        self.live.len()
+    }
+
+    pub(crate) fn arena(&self) -> &Arena {
+        &self.arena
+    }
+}
+
+fn sums_of(entry: &LiveSample) -> Sums {
+    Sums::of_sample(entry.size, entry.objects, entry.bytes)
+}
+
+/// Padding costs up to this much per sample, so it follows the interval: at
+/// R / 128 it is below 1 % of the heap, whatever R.
+fn sample_align_of(interval: u64) -> usize {
+    let align = (interval >> 7).min(MAX_SAMPLE_ALIGN);
+    if interval <= EVERY_ALLOCATION || align < MIN_SAMPLE_ALIGN {
+        1
+    } else {
+        1 << align.ilog2()
+    }
+}
+
+/// Random bits that differ between runs.
+fn process_seed() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: asks for a number.
+        let random = unsafe { libc::getauxval(libc::AT_RANDOM) } as *const u64;
+        if !random.is_null() {
+            // SAFETY: the kernel left 16 random bytes there, for the process's whole life.
+            return unsafe { random.read_unaligned() };
+        }
+    }
+    // Elsewhere the layout of the address space will do.
+    let here = MaybeUninit::<u8>::uninit();
+    here.as_ptr().addr() as u64
+}

@@ -1,0 +1,68 @@
+//! What a captured stack is made of.
+
+/// Frames kept per stack; of deeper ones the innermost are kept.
+pub(crate) const MAX_FRAMES: usize = 128;
+
+/// The address that a call returns to, as found on the stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct ReturnAddress(pub u64);
+
+impl ReturnAddress {
+    /// An address inside the call instruction: what to look symbols up by. The
+    /// return address itself may belong to the next line, or function.
+    pub fn lookup_address(self) -> u64 {
+        self.0.wrapping_sub(1)
+    }
+}
+
+/// How far a captured stack reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum StackEnd {
+    /// Down to the thread's first function.
+    Root,
+    /// Deeper than 128 frames: the innermost ones are kept.
+    TooDeep,
+    /// Cut where the next frame could not be told with certainty: code outside
+    /// every known module, or a stack other than the thread's own.
+    Cut,
+    /// No frames: the profiler was not ready, or there was no room to unwind.
+    NotCaptured,
+}
+
+/// A stack on its way into the table: a buffer on the capturing thread's own
+/// stack, and how much of it is filled.
+#[derive(Debug)]
+pub(crate) struct StackBuffer {
+    frames: [ReturnAddress; MAX_FRAMES],
+    len: usize,
+    pub(crate) end: StackEnd,
+    /// The generation of the module list that the frames were checked against.
+    pub(crate) module_generation: u32,
+}
+
+impl StackBuffer {
+    pub(crate) const fn new() -> Self {
+        Self {
+            frames: [ReturnAddress(0); MAX_FRAMES],
+            len: 0,
+            end: StackEnd::NotCaptured,
+            module_generation: 0,
+        }
+    }
+
+    /// Adds a frame; false if there is no place for it.
+    pub(crate) fn push(&mut self, frame: ReturnAddress) -> bool {
+        let Some(place) = self.frames.get_mut(self.len) else {
+            return false;
+        };
+        *place = frame;
+        self.len = self.len.wrapping_add(1);
+        true
+    }
+
+    pub(crate) fn frames(&self) -> &[ReturnAddress] {
+        self.frames.get(..self.len).unwrap_or_default()
+    }
+}

@@ -1,0 +1,343 @@
+//! The stack table: stack -> what was allocated and freed there. Lock-free and
+//! insert-only.
+//!
+//! A node is one stack with one size class, seen under one list of modules. It
+//! is never removed, and its header never changes once published: a sampled
+//! block points at its node for as long as it lives, and a profile may name
+//! stacks whose memory is long gone.
+//!
+//! Counters are kept as they are and as estimates: every sample is unbiased by
+//! its own weight, then summed. The other way round, a stack with a million
+//! objects of 8 bytes and one of 8 MiB would show 25 objects.
+//!
+//! # Atomic orderings
+//! - *Nodes* are published by a Release exchange on the head of their chain and
+//!   read by an Acquire load; the header is then read as plain memory.
+//! - *Counters* of one tally form a sequence lock with any number of writers. A
+//!   writer raises `started`, adds with Release, then raises `samples` with
+//!   Release. A reader reads `samples`, the sums, then `started`, all Acquire. A
+//!   sum that holds a writer's share brings that writer's `started` with it, so
+//!   `started == samples` means: the sums hold all of `samples` writers, and
+//!   nothing of any other.
+//! - *Frees before allocs.* A snapshot reads the frees first. A free happens
+//!   after its allocation was counted, so the allocs read later include it and
+//!   what is in use is never negative.
+
+use core::ptr;
+
+use super::arena::Arena;
+use super::stack::{ReturnAddress, StackBuffer, StackEnd};
+use super::sync::{AtomicPtr, AtomicU64, Ordering};
+
+#[cfg(not(loom))]
+const CHAINS_LOG2: u32 = 16;
+#[cfg(loom)]
+const CHAINS_LOG2: u32 = 0;
+
+/// Reads of moving counters before they are taken as they are.
+#[cfg(not(loom))]
+const READ_ATTEMPTS: u32 = 100;
+#[cfg(loom)]
+const READ_ATTEMPTS: u32 = 1;
+
+/// See the module's description.
+#[derive(Debug)]
+pub(crate) struct StackTable {
+    /// The chains' heads; null until the first use.
+    chains: AtomicPtr<&'static [AtomicPtr<Node>]>,
+}
+
+/// One stack and size class.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Node {
+    /// Older nodes of the same chain. Set before the node is published.
+    next: AtomicPtr<Node>,
+    hash: u64,
+    pub(crate) key: NodeKey<'static>,
+    allocs: Tally,
+    frees: Tally,
+}
+
+/// What tells one node from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NodeKey<'a> {
+    /// Innermost call first.
+    pub(crate) stack: &'a [ReturnAddress],
+    /// Upper limit of the size class, in bytes.
+    pub(crate) object_size: u64,
+    /// An address range may be used again by another library: the same
+    /// addresses under another list of modules are another stack.
+    pub(crate) module_generation: u32,
+    /// The labels in force at the allocation; 0 is none.
+    pub(crate) label_set: u32,
+    pub(crate) stack_end: StackEnd,
+}
+
+impl<'a> NodeKey<'a> {
+    pub(crate) fn new(captured: &'a StackBuffer, object_size: u64) -> Self {
+        Self {
+            stack: captured.frames(),
+            object_size,
+            module_generation: captured.module_generation,
+            label_set: 0,
+            stack_end: captured.end,
+        }
+    }
+
+    fn hash(&self) -> u64 {
+        const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
+        let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(MULTIPLIER);
+        let rest = u64::from(self.module_generation) << 32 | u64::from(self.label_set);
+        let seed = mix(mix(self.object_size, rest), self.stack_end as u64);
+        let hash = self
+            .stack
+            .iter()
+            .fold(seed, |hash, frame| mix(hash, frame.0));
+        hash ^ (hash >> 32)
+    }
+}
+
+/// A running sum over samples.
+#[derive(Debug)]
+#[repr(C)]
+struct Tally {
+    /// Samples whose addition has begun.
+    started: AtomicU64,
+    /// Samples whose addition is complete.
+    samples: AtomicU64,
+    sampled_bytes: AtomicU64,
+    /// In 1/1024ths.
+    objects: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// What one sample adds, or a tally as read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub(crate) samples: u64,
+    /// Bytes as they were asked for, unweighted.
+    pub(crate) sampled_bytes: u64,
+    /// Estimated objects, in 1/1024ths.
+    pub(crate) objects: u64,
+    /// Estimated bytes.
+    pub(crate) bytes: u64,
+}
+
+impl Sums {
+    /// What one sample stands for.
+    pub(crate) fn of_sample(size: usize, objects: u64, bytes: u64) -> Self {
+        Self {
+            samples: 1,
+            sampled_bytes: size as u64,
+            objects,
+            bytes,
+        }
+    }
+}
+
+/// A node's counters at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NodeSums {
+    pub(crate) allocs: Sums,
+    pub(crate) frees: Sums,
+    /// The counters moved during every attempt; made consistent.
+    pub(crate) torn: bool,
+}
+
+impl Tally {
+    fn new() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            started: zero(),
+            samples: zero(),
+            sampled_bytes: zero(),
+            objects: zero(),
+            bytes: zero(),
+        }
+    }
+
+    fn add(&self, sums: &Sums) {
+        // Relaxed: carried along by the Releases that follow.
+        self.started.fetch_add(sums.samples, Ordering::Relaxed);
+        // Release pairs with the Acquires in `read_once`.
+        self.sampled_bytes
+            .fetch_add(sums.sampled_bytes, Ordering::Release);
+        self.objects.fetch_add(sums.objects, Ordering::Release);
+        self.bytes.fetch_add(sums.bytes, Ordering::Release);
+        self.samples.fetch_add(sums.samples, Ordering::Release);
+    }
+
+    /// The sums, and whether they belong together.
+    fn read_once(&self) -> (Sums, bool) {
+        // Acquire pairs with the Releases in `add`.
+        let sums = Sums {
+            samples: self.samples.load(Ordering::Acquire),
+            sampled_bytes: self.sampled_bytes.load(Ordering::Acquire),
+            objects: self.objects.load(Ordering::Acquire),
+            bytes: self.bytes.load(Ordering::Acquire),
+        };
+        (sums, self.started.load(Ordering::Relaxed) == sums.samples)
+    }
+
+    fn read(&self) -> (Sums, bool) {
+        for _ in 1..READ_ATTEMPTS {
+            let (sums, whole) = self.read_once();
+            if whole {
+                return (sums, true);
+            }
+        }
+        self.read_once()
+    }
+}
+
+impl Node {
+    /// Counts a sampled allocation.
+    pub(crate) fn add_alloc(&self, sums: &Sums) {
+        self.allocs.add(sums);
+    }
+
+    /// Counts the free of a sampled block, by what was counted when it was allocated.
+    pub(crate) fn add_free(&self, sums: &Sums) {
+        self.frees.add(sums);
+    }
+
+    pub(crate) fn read(&self) -> NodeSums {
+        let (mut frees, frees_whole) = self.frees.read();
+        let (allocs, allocs_whole) = self.allocs.read();
+        let torn = !(frees_whole && allocs_whole);
+        if torn {
+            frees.samples = frees.samples.min(allocs.samples);
+            frees.sampled_bytes = frees.sampled_bytes.min(allocs.sampled_bytes);
+            frees.objects = frees.objects.min(allocs.objects);
+            frees.bytes = frees.bytes.min(allocs.bytes);
+        }
+        NodeSums {
+            allocs,
+            frees,
+            torn,
+        }
+    }
+}
+
+impl StackTable {
+    #[cfg(not(loom))]
+    pub(crate) const fn new() -> Self {
+        Self {
+            chains: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn new() -> Self {
+        Self {
+            chains: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Makes the chains' heads, so that threads that come later need not.
+    pub(crate) fn prepare(&self, arena: &Arena) {
+        self.make_chains(arena);
+    }
+
+    /// The node for `key`, made if it is new. `None` if there is no memory left
+    /// for it.
+    pub(crate) fn node(&self, key: &NodeKey<'_>, arena: &Arena) -> Option<&'static Node> {
+        let hash = key.hash();
+        let chains = self.chains().or_else(|| self.make_chains(arena))?;
+        let mask = (1_u64 << CHAINS_LOG2).wrapping_sub(1);
+        let head = chains.get((hash & mask) as usize)?;
+
+        // Acquire pairs with the Release below.
+        let mut first = head.load(Ordering::Acquire);
+        if let Some(node) = find(first, ptr::null_mut(), hash, key) {
+            return Some(node);
+        }
+        let node = arena.place(Node {
+            next: AtomicPtr::new(ptr::null_mut()),
+            hash,
+            key: NodeKey {
+                stack: arena.place_all(key.stack)?,
+                ..*key
+            },
+            allocs: Tally::new(),
+            frees: Tally::new(),
+        })?;
+        loop {
+            // Relaxed: published with the rest of the header.
+            node.next.store(first, Ordering::Relaxed);
+            match head.compare_exchange(
+                first,
+                ptr::from_ref(node).cast_mut(),
+                // Release pairs with the Acquire loads of heads.
+                Ordering::Release,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return Some(node),
+                // Lost the race; perhaps to the same stack. Its node then
+                // serves, and ours is left unused in the arena.
+                Err(newer) => {
+                    if let Some(theirs) = find(newer, first, hash, key) {
+                        return Some(theirs);
+                    }
+                    first = newer;
+                }
+            }
+        }
+    }
+
+    /// Every node, in no particular order.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &'static Node> {
+        self.chains().unwrap_or_default().iter().flat_map(|head| {
+            // Acquire pairs with the Release in `node`.
+            core::iter::successors(node_at(head.load(Ordering::Acquire)), |node| {
+                // Relaxed: part of the published header.
+                node_at(node.next.load(Ordering::Relaxed))
+            })
+        })
+    }
+
+    fn chains(&self) -> Option<&'static [AtomicPtr<Node>]> {
+        // Acquire pairs with the Release in `make_chains`.
+        // SAFETY: null, or a slice placed in the arena, which lasts for ever.
+        unsafe { self.chains.load(Ordering::Acquire).as_ref() }.copied()
+    }
+
+    fn make_chains(&self, arena: &Arena) -> Option<&'static [AtomicPtr<Node>]> {
+        let made = arena.zeroed(1 << CHAINS_LOG2)?;
+        let place = ptr::from_ref(arena.place(made)?).cast_mut();
+        // Release pairs with the Acquire in `chains`. Losing the race costs
+        // untouched address space, once.
+        let _ = self.chains.compare_exchange(
+            ptr::null_mut(),
+            place,
+            Ordering::Release,
+            Ordering::Relaxed,
+        );
+        self.chains()
+    }
+}
+
+/// Looks for `key` from `first` on, up to but without `last`.
+fn find(first: *mut Node, last: *mut Node, hash: u64, key: &NodeKey<'_>) -> Option<&'static Node> {
+    let mut at = first;
+    while at != last {
+        let node = node_at(at)?;
+        if node.hash == hash && node.key == *key {
+            return Some(node);
+        }
+        // Relaxed: part of the published header.
+        at = node.next.load(Ordering::Relaxed);
+    }
+    None
+}
+
+fn node_at(at: *mut Node) -> Option<&'static Node> {
+    // SAFETY: null, or a published node in the arena, which lasts for ever.
+    unsafe { at.as_ref() }
+}
+
+#[cfg(all(test, loom))]
+mod loom_models;
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,14 @@
+//! The atomics of this floor: loom's under `--cfg loom`, so that every protocol
+//! is explored by the model checker as it is written, and the ordinary ones
+//! otherwise.
+
+#[cfg(not(loom))]
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// A value on a cache line of its own, so that its writers do not slow down the
+/// readers of its neighbours.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct OwnLine<T>(pub(crate) T);

@@ -1,0 +1,198 @@
+//! What every thread keeps for itself: its place in the stream of bytes, and
+//! the busy guard.
+//!
+//! One thread-local, initialized in the image and without `Drop`: a plain slot
+//! beside the thread pointer that works from a thread's first allocation to its
+//! last, inside destructors of other thread-locals too.
+
+use core::cell::Cell;
+
+use super::sampler::{self, OFF, Random};
+use super::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// The slot never holds more than this. The rest of a longer gap waits beside
+/// it, so that a change of the interval takes hold within this many bytes.
+const SLOT_BYTES: u64 = 1 << 20;
+
+thread_local! {
+    static THREAD: Thread = const { Thread::new() };
+}
+
+/// The interval in force, and a number that tells of its changes.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    interval: AtomicU64,
+    /// 0 until the recorder is prepared.
+    generation: AtomicU32,
+}
+
+impl Settings {
+    pub(crate) const fn new() -> Self {
+        Self {
+            interval: AtomicU64::new(OFF),
+            generation: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn set_interval(&self, bytes: u64) {
+        self.interval.store(bytes, Ordering::Relaxed);
+        // Release pairs with the Acquire in `load`: who sees the new generation
+        // sees the new interval.
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn interval(&self) -> u64 {
+        self.interval.load(Ordering::Relaxed)
+    }
+
+    fn load(&self) -> (u32, u64) {
+        // Acquire pairs with the Release in `set_interval`.
+        (self.generation.load(Ordering::Acquire), self.interval())
+    }
+}
+
+/// See the module's description.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Thread {
+    /// Bytes that may still be allocated without a sample: the next byte after
+    /// them is marked, or they are the first part of a longer gap.
+    bytes_until_sample: Cell<i64>,
+    /// The part of the gap beyond the slot.
+    gap_rest: Cell<u64>,
+    /// The interval that the gap was drawn with, and its generation (0: none
+    /// was drawn yet).
+    interval: Cell<u64>,
+    settings_generation: Cell<u32>,
+    random: Cell<u64>,
+    busy: Cell<bool>,
+    /// The limits of this thread's stack; the upper one is 0 while they are unknown.
+    stack_bounds: Cell<(usize, usize)>,
+}
+
+impl Thread {
+    pub(crate) const fn new() -> Self {
+        Self {
+            bytes_until_sample: Cell::new(0),
+            gap_rest: Cell::new(0),
+            interval: Cell::new(OFF),
+            settings_generation: Cell::new(0),
+            random: Cell::new(0),
+            busy: Cell::new(false),
+            stack_bounds: Cell::new((0, 0)),
+        }
+    }
+
+    /// Calls `f` with the calling thread's state.
+    #[inline(always)]
+    pub(crate) fn with<R>(f: impl FnOnce(&Self) -> R) -> R {
+        THREAD.with(f)
+    }
+
+    /// Takes `bytes` off the counter. False when it ran out: then `judge` must
+    /// be asked before anything else is taken.
+    #[inline(always)]
+    pub(crate) fn take(&self, bytes: usize) -> bool {
+        let left = self.bytes_until_sample.get().wrapping_sub(bytes as i64);
+        self.bytes_until_sample.set(left);
+        left >= 0
+    }
+
+    /// After `take(size)` ran out: does a mark fall on this allocation? If so,
+    /// returns the interval that its weight is to be computed with.
+    ///
+    /// The allocation is judged by the gap it began in. A change of the interval
+    /// takes hold after it: judging it by a new gap would lose a mark that the
+    /// old one had already set.
+    pub(crate) fn judge(
+        &self,
+        size: usize,
+        settings: &Settings,
+        seed: impl FnOnce() -> u64,
+    ) -> Option<u64> {
+        if self.settings_generation.get() == 0 {
+            let (generation, _) = settings.load();
+            if generation == 0 {
+                // Nobody knows the interval yet. Ask again at the next allocation.
+                self.bytes_until_sample.set(0);
+                return None;
+            }
+            // The first gap is drawn before the first allocation is judged, or
+            // threads that live shortly would be sampled too rarely.
+            self.random.set(seed());
+            self.draw_gap(settings);
+            if self.take(size) {
+                return None;
+            }
+        }
+        let missing = self.bytes_until_sample.get().unsigned_abs();
+        let interval = self.interval.get();
+        let marked = interval != OFF && missing > self.gap_rest.get();
+        let (generation, interval_now) = settings.load();
+        if marked || generation != self.settings_generation.get() {
+            self.draw_gap(settings);
+        } else {
+            self.fill_slot(self.gap_rest.get().saturating_sub(missing));
+        }
+        (marked && interval_now != OFF).then_some(interval)
+    }
+
+    /// Begins a new gap at the interval in force.
+    pub(crate) fn draw_gap(&self, settings: &Settings) {
+        let (generation, interval) = settings.load();
+        let mut random = Random(self.random.get());
+        let gap = sampler::draw_gap(interval, &mut random);
+        self.random.set(random.0);
+        self.settings_generation.set(generation);
+        self.interval.set(interval);
+        self.fill_slot(gap);
+    }
+
+    fn fill_slot(&self, gap: u64) {
+        if self.interval.get() == OFF {
+            self.bytes_until_sample.set(SLOT_BYTES as i64);
+            self.gap_rest.set(0);
+        } else {
+            let slot = gap.min(SLOT_BYTES);
+            self.bytes_until_sample.set(slot as i64);
+            self.gap_rest.set(gap.saturating_sub(slot));
+        }
+    }
+
+    /// Has this thread allocated, and hence drawn a gap?
+    pub(crate) fn has_drawn(&self) -> bool {
+        self.settings_generation.get() != 0
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.get()
+    }
+
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(crate) fn stack_bounds(&self) -> &Cell<(usize, usize)> {
+        &self.stack_bounds
+    }
+}
+
+/// Keeps the profiler's own allocations on this thread out of the profile while
+/// it lives. Frees still find and remove their entries.
+#[derive(Debug)]
+pub(crate) struct Busy {
+    before: bool,
+}
+
+/// Marks the calling thread as busy with the profiler's own work.
+pub(crate) fn busy() -> Busy {
+    Busy {
+        before: Thread::with(|thread| thread.busy.replace(true)),
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        Thread::with(|thread| thread.busy.set(self.before));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;
