@@ -9,6 +9,7 @@ mod comments;
 mod frame;
 mod hidden;
 mod options;
+mod owner;
 mod pprof;
 mod profile;
 mod proto;
