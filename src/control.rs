@@ -53,9 +53,9 @@ static AT_START: extern "C" fn() = {
     }
 
     extern "C" fn at_start() {
+        let _busy = thread::busy();
         // An allocation: the wrapper, if it is registered, is asked at least once.
         drop(std::hint::black_box(Box::new(0_u8)));
-        let _busy = thread::busy();
         if ensure_registered().is_err() {
             return;
         }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::record::thread;
 use crate::snapshot::{Counts, Record, Snapshot, Stats};
 
 impl Snapshot {
@@ -27,6 +28,7 @@ impl Snapshot {
     /// Costs time and memory in proportion to the number of records.
     #[must_use]
     pub fn since(&self, earlier: &Snapshot) -> Snapshot {
+        let _busy = thread::busy();
         let before: HashMap<usize, &Record> = earlier.records.iter().map(|r| (r.id, r)).collect();
         let nothing = Counts::default();
         let records = self

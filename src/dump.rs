@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::atomic_file;
 use crate::error::Error;
 use crate::export::{PprofOptions, View};
+use crate::record::thread;
 use crate::snapshot::Snapshot;
 
 /// A profile for `go tool pprof` that shows what is in use now.
@@ -56,12 +57,14 @@ pub fn dump_allocs_to(path: impl AsRef<Path>) -> Result<(), Error> {
 }
 
 fn dump(view: View) -> Result<Vec<u8>, Error> {
+    let _busy = thread::busy();
     let mut bytes = Vec::new();
     Snapshot::take()?.write_pprof(&mut bytes, PprofOptions::default().view(view))?;
     Ok(bytes)
 }
 
 fn dump_to(path: &Path, view: View) -> Result<(), Error> {
+    let _busy = thread::busy();
     let bytes = dump(view)?;
     atomic_file::write(path, &bytes).map_err(|source| Error::Io {
         path: path.to_path_buf(),

@@ -1,6 +1,8 @@
-//! placeholder
-#![allow(clippy::disallowed_types, clippy::disallowed_macros)]
+#![doc = include_str!("../README.md")]
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
+
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!("heapprof counts in 64-bit atomics, which this target does not have");
 
 // The model checker (`--cfg loom`) sees the ground floor alone: its atomics
 // cannot live in statics, and the rest of the house stands on one.

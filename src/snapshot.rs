@@ -144,12 +144,18 @@ pub struct Stats {
     pub own_bytes: u64,
     /// Upper limit of `own_bytes`; what does not fit is counted as lost.
     pub own_bytes_limit: u64,
+    /// Bytes that hold functions and lines found for earlier profiles, so that
+    /// later ones need not look again: at most 8 MiB.
+    pub resolved_frames_bytes: u64,
     /// Frees of small blocks aligned to this many bytes look into the live
     /// table; others do not. It only ever gets finer.
     pub free_filter_alignment: u64,
     /// `HEAPPROF_SAMPLE_INTERVAL` was set to something that is no interval.
     pub invalid_environment: bool,
 }
+
+/// Kept by the exporter, which is a floor above.
+pub(crate) static RESOLVED_FRAMES_BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// A copy of the recorder's state at one moment.
 #[derive(Clone, Debug)]
@@ -262,6 +268,7 @@ impl Stats {
             foreign_frees: count(&tallies.foreign_frees),
             own_bytes: RECORDER.arena().used_bytes(),
             own_bytes_limit: RECORDER.arena().limit_bytes(),
+            resolved_frames_bytes: RESOLVED_FRAMES_BYTES.load(Ordering::Relaxed),
             free_filter_alignment: RECORDER.sample_align() as u64,
             invalid_environment: count(&tallies.invalid_environment) != 0,
             records: 0,

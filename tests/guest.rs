@@ -43,7 +43,9 @@ fn note(what: impl Fn(&mut Calls)) {
 fn watch(f: impl FnOnce()) -> Calls {
     WATCHED_CALLS.with(|watched| watched.set(Some(Calls::default())));
     f();
-    WATCHED_CALLS.with(|watched| watched.take()).unwrap_or_default()
+    WATCHED_CALLS
+        .with(|watched| watched.take())
+        .unwrap_or_default()
 }
 
 // SAFETY: forwards to `System`.
@@ -136,12 +138,24 @@ fn a_sample_allocates_nothing_and_takes_no_lock() {
         }
     });
     blocks.map(|block| free(block, 24));
-    let asked_for = Calls { inner_allocs: 100, c_mallocs: 100, locks: 0, loader_walks: 0 };
-    assert_eq!(calls, asked_for, "one allocation for each that was asked for, and nothing else");
+    let asked_for = Calls {
+        inner_allocs: 100,
+        c_mallocs: 100,
+        locks: 0,
+        loader_walks: 0,
+    };
+    assert_eq!(
+        calls, asked_for,
+        "one allocation for each that was asked for, and nothing else"
+    );
 
     let stats = Snapshot::take().expect("registered").stats().clone();
     assert!(stats.samples >= samples_before + 100, "they were samples");
-    assert_eq!((stats.missing_stacks, stats.cut_stacks, stats.lost_samples), (0, 0, 0), "{stats:?}");
+    assert_eq!(
+        (stats.missing_stacks, stats.cut_stacks, stats.lost_samples),
+        (0, 0, 0),
+        "{stats:?}"
+    );
 }
 
 /// The watch itself works: it sees an allocation, a lock and a walk of the loader's list.

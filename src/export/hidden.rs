@@ -1,22 +1,8 @@
 #![forbid(unsafe_code)]
-//! Which frames at the top of a stack belong to the allocator, and are not shown.
-//!
-//! The first frame shown is to be the user's own call: `Vec::push`, `Box::new`.
-//! Frames are told by their names and, because `debug = "line-tables-only"`
-//! leaves bare names such as `alloc` for inlined functions, by their files.
+//! Which frames at the top of a stack are not shown: those of the allocator, so
+//! that the first one is the user's own call, `Vec::push` or `Box::new`.
 
-/// Whose code a frame is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// The profiler, an allocator, or what `alloc` has between a collection and it.
-    Allocator,
-    /// `core` and `std`: glue between frames of the allocator, or the user's call.
-    CoreOrStd,
-    /// Collections, boxes, strings and the rest of `alloc`.
-    Alloc,
-    /// Everybody else.
-    User,
-}
+use super::owner::Owner;
 
 /// How many leading frames to leave out.
 ///
@@ -24,118 +10,29 @@ pub(crate) enum Owner {
 pub(crate) fn hidden_frames(owners: impl Iterator<Item = Owner>) -> usize {
     let (mut hidden, mut len) = (0, 0);
     let mut in_allocator = true;
+    let mut previous = Owner::Allocator;
     for owner in owners {
-        len += 1;
+        let caller_is_alloc = matches!(owner, Owner::Alloc | Owner::AllocStep);
         match owner {
-            Owner::Allocator if in_allocator => hidden = len,
-            Owner::CoreOrStd => {}
-            _ => in_allocator = false,
+            Owner::Profiler => {
+                hidden = len + 1;
+                in_allocator = true;
+            }
+            Owner::Allocator if in_allocator => hidden = len + 1,
+            _ if in_allocator && caller_is_alloc && previous == Owner::AllocStep => hidden = len,
+            _ => {}
         }
+        in_allocator &= !matches!(owner, Owner::Alloc | Owner::User);
+        previous = owner;
+        len += 1;
     }
     if hidden == len { 0 } else { hidden }
-}
-
-/// Tells whose code a frame is by the function's name and file.
-pub(crate) fn owner(name: &str, file: &str) -> Owner {
-    let name = name.trim_start_matches('<');
-    let standard_file = standard_library_file(file);
-    if is_allocator(name) || is_profiler(name, file) || is_allocation_layer(name, standard_file) {
-        return Owner::Allocator;
-    }
-    let library = match standard_file {
-        Some(file) => file.split('/').next().unwrap_or_default(),
-        None if file.is_empty() => crate_of(name),
-        None => return Owner::User,
-    };
-    match library {
-        "core" | "std" => Owner::CoreOrStd,
-        "alloc" => Owner::Alloc,
-        _ if standard_file.is_some() => Owner::CoreOrStd,
-        _ => Owner::User,
-    }
-}
-
-/// The entry that the compiler provides, or any allocator that we are wrapped in.
-fn is_allocator(name: &str) -> bool {
-    if name.contains(" as core::alloc::global::GlobalAlloc>::") {
-        return true;
-    }
-    let name = name.strip_prefix("__rustc::").unwrap_or(name);
-    let kind = ["__rust_", "__rg_", "__rdl_"]
-        .iter()
-        .find_map(|prefix| name.strip_prefix(prefix));
-    matches!(kind, Some("alloc" | "alloc_zeroed" | "realloc"))
-}
-
-/// The recorder and the allocator wrapper. Another crate's name may begin with
-/// ours; tests of this crate are users.
-fn is_profiler(name: &str, file: &str) -> bool {
-    if name.contains("::tests::") {
-        return false;
-    }
-    if ["heapprof::record::", "heapprof::alloc::"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-    {
-        return true;
-    }
-    // This file is seen with the same path by the compiler as its neighbours.
-    let source_folder = file!().trim_end_matches("export/hidden.rs");
-    file.rfind(source_folder).is_some_and(|at| {
-        let starts_at_name = at == 0 || source_folder.starts_with('/') || file[..at].ends_with('/');
-        let rest = &file[at + source_folder.len()..];
-        starts_at_name && (rest == "alloc.rs" || rest.starts_with("record/"))
-    })
-}
-
-/// The part of a path behind `library/`, for files of the standard library.
-fn standard_library_file(file: &str) -> Option<&str> {
-    let is_standard = file.contains("/rustc/") || file.contains("/rustlib/src/rust/");
-    let (_, file) = if is_standard {
-        file.split_once("/library/")?
-    } else {
-        // Crates that the standard library is built from, hashbrown for one.
-        file.split_once("/rust/deps/")?
-    };
-    Some(file)
-}
-
-fn is_allocation_layer(name: &str, standard_file: Option<&str>) -> bool {
-    const LAYERS: [&str; 2] = ["alloc::alloc::", "alloc::raw_vec::"];
-    const LAYER_FILES: [&str; 3] = [
-        "alloc/src/alloc.rs",
-        "alloc/src/raw_vec",
-        "std/src/alloc.rs",
-    ];
-    let in_box = name.starts_with("alloc::boxed::")
-        || standard_file.is_some_and(|file| file.starts_with("alloc/src/boxed.rs"));
-    LAYERS.iter().any(|layer| name.starts_with(layer))
-        || standard_file.is_some_and(|file| LAYER_FILES.iter().any(|l| file.starts_with(l)))
-        || in_box && is_box_internal(name)
-}
-
-/// The steps between `Box::new` and the allocator.
-fn is_box_internal(name: &str) -> bool {
-    let name = name.split_once("::<").map_or(name, |(name, _)| name);
-    let method = name.rsplit("::").next().unwrap_or(name);
-    let method = method.split('<').next().unwrap_or(method);
-    method.starts_with("box_new") || method.ends_with("new_uninit_in")
-}
-
-/// The crate that a name's path begins with. Of `<T as Trait>::f` the type's,
-/// or the trait's if the type has no path.
-fn crate_of(name: &str) -> &str {
-    let name = name.trim_start_matches(['<', '&', '*', '[', '(', ' ']);
-    let path = name.find("::").unwrap_or(name.len());
-    match name.find(" as ") {
-        Some(at) if at < path => crate_of(&name[at + 4..]),
-        _ => &name[..path],
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::owner::owner;
 
     fn first_shown(names: &[&'static str]) -> &'static str {
         names[hidden_frames(names.iter().map(|name| owner(name, "")))]
@@ -186,6 +83,30 @@ mod tests {
                 ],
                 "app::arena",
             ),
+            // Whatever the profiler calls to unwind.
+            (
+                &[
+                    "backtrace::trace",
+                    "heapprof::record::on_alloc",
+                    "__rust_alloc",
+                    "app::main",
+                ],
+                "app::main",
+            ),
+            // Steps are left out only below the call that took them.
+            (
+                &[
+                    "alloc::raw_vec::RawVec<T,A>::grow_one",
+                    "alloc::vec::Vec<T,A>::push_mut",
+                    "alloc::vec::Vec<T,A>::push",
+                    "app::main",
+                ],
+                "alloc::vec::Vec<T,A>::push",
+            ),
+            (
+                &["alloc::vec::Vec<T,A>::with_capacity_in", "app::main"],
+                "alloc::vec::Vec<T,A>::with_capacity_in",
+            ),
             (&["core::iter::collect", "app::main"], "core::iter::collect"),
             (
                 &["heapprof_demo::record::fill", "app::main"],
@@ -202,62 +123,11 @@ mod tests {
     }
 
     #[test]
-    fn bare_names_are_told_by_their_files() {
-        let in_alloc =
-            |name, file| owner(name, &format!("/rustc/0123abcd/library/alloc/src/{file}"));
-        let stack = [
-            in_alloc("alloc", "alloc.rs"),
-            in_alloc("try_allocate_in<alloc::alloc::Global>", "raw_vec/mod.rs"),
-            in_alloc("with_capacity<u8>", "vec/mod.rs"),
-            owner("main", "/home/me/app/src/allocations.rs"),
-        ];
-        assert_eq!(stack[2..], [Owner::Alloc, Owner::User]);
-        assert_eq!(hidden_frames(stack.into_iter()), 2);
-        assert_eq!(
-            in_alloc("try_new_uninit_in<u64, alloc::alloc::Global>", "boxed.rs"),
-            Owner::Allocator
-        );
-        assert_eq!(in_alloc("new<u64>", "boxed.rs"), Owner::Alloc);
-    }
-
-    #[test]
-    fn the_profilers_files_are_its_own() {
-        let source = file!().trim_end_matches("export/hidden.rs");
-        assert_eq!(
-            owner("alloc", &format!("/x/{source}alloc.rs")),
-            Owner::Allocator
-        );
-        assert_eq!(
-            owner("f", &format!("/x/{source}record/sampler.rs")),
-            Owner::Allocator
-        );
-        assert_eq!(
-            owner("f", &format!("/x/{source}export/hidden.rs")),
-            Owner::User
-        );
-        assert_eq!(owner("f", "/x/other_src/alloc.rs"), Owner::User);
-    }
-
-    #[test]
     fn nothing_is_hidden_if_nothing_would_be_left() {
         assert_eq!(
             hidden_frames([Owner::Allocator, Owner::Allocator].into_iter()),
             0
         );
         assert_eq!(hidden_frames(std::iter::empty()), 0);
-    }
-
-    #[test]
-    fn crates_of_names() {
-        for (name, expected) in [
-            ("std::io::read", "std"),
-            ("<my::T as core::clone::Clone>::clone", "my"),
-            ("<T as alloc::slice::hack::ConvertVec>::to_vec", "alloc"),
-            ("<[u8] as alloc::borrow::ToOwned>::to_owned", "alloc"),
-            ("<&mut my::T as core::fmt::Debug>::fmt", "mut my"),
-            ("main", "main"),
-        ] {
-            assert_eq!(crate_of(name), expected);
-        }
     }
 }

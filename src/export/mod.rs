@@ -9,6 +9,7 @@ mod comments;
 mod frame;
 mod hidden;
 mod options;
+mod owner;
 mod pprof;
 mod profile;
 mod proto;
@@ -18,5 +19,4 @@ pub(crate) mod testing;
 mod top;
 
 pub use options::{PprofOptions, Symbols, View};
-pub(crate) use symbolize::resolved_frames_bytes;
 pub use top::Site;

@@ -12,6 +12,7 @@ use prost::Message;
 use super::profile::{Function, Location, Mapping, Profile, Sample};
 use super::{PprofOptions, Symbols, View, comments, proto};
 use crate::error::Error;
+use crate::record::thread;
 use crate::snapshot::Snapshot;
 
 /// What `pprof` is to leave out, with everything called from it, when it looks
@@ -40,6 +41,7 @@ impl Snapshot {
         writer: &mut (impl Write + ?Sized),
         options: PprofOptions,
     ) -> Result<(), Error> {
+        let _busy = thread::busy();
         let profile = Profile::new(self, options.symbols);
         let message = encode(self, &profile, options);
         compress(&message.encode_to_vec(), writer).map_err(Error::Write)

@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::hidden::{Owner, owner};
+use super::owner::{Owner, owner};
 use super::profile::{Profile, Sample};
 use super::{Symbols, View};
+use crate::record::thread;
 use crate::snapshot::{Counts, Snapshot};
 
 /// A line of the program with what was allocated from there.
@@ -36,6 +37,7 @@ impl Snapshot {
     ///
     /// Costs what [`Symbols::Full`] says.
     pub fn top_sites(&self, limit: usize, view: View) -> Vec<Site> {
+        let _busy = thread::busy();
         let profile = Profile::new(self, Symbols::Full);
         let owners: Vec<Owner> = profile
             .functions
@@ -76,37 +78,70 @@ fn bytes(site: &Site, view: View) -> i64 {
 
 /// The site of a sample, without its figures.
 fn site_of(profile: &Profile, owners: &[Owner], sample: &Sample) -> Site {
-    let lines = || {
-        sample
-            .locations
-            .iter()
-            .flat_map(|id| &profile.locations[id.0].lines)
-    };
-    let of_user = lines().find(|line| owners[line.function.0] == Owner::User);
     let (allocated, in_use) = (Counts::default(), Counts::default());
-    match of_user.or_else(|| lines().next()) {
-        Some(line) => {
-            let function = &profile.functions[line.function.0];
-            Site {
-                function: function.name.to_string(),
-                file: (!function.file.is_empty()).then(|| PathBuf::from(&*function.file)),
-                line: (line.line > 0).then_some(line.line),
-                allocated,
-                in_use,
-            }
-        }
-        None => {
-            let address = sample
-                .locations
-                .first()
-                .map_or(0, |id| profile.locations[id.0].address);
-            Site {
-                function: format!("{address:#x}"),
+    let mut first = None;
+    for id in &sample.locations {
+        let location = &profile.locations[id.0];
+        // Code without names is taken for the program's.
+        if location.lines.is_empty() {
+            let function = format!("{:#x}", location.address);
+            return Site {
+                function,
                 file: None,
                 line: None,
                 allocated,
                 in_use,
-            }
+            };
         }
+        let lines = &location.lines;
+        first = first.or(lines.first());
+        if let Some(line) = lines.iter().find(|l| owners[l.function.0] == Owner::User) {
+            first = Some(line);
+            break;
+        }
+    }
+    let function = first.map(|line| &profile.functions[line.function.0]);
+    Site {
+        function: function
+            .map(|function| function.name.to_string())
+            .unwrap_or_default(),
+        file: function
+            .filter(|f| !f.file.is_empty())
+            .map(|f| PathBuf::from(&*f.file)),
+        line: first.map(|line| line.line).filter(|&line| line > 0),
+        allocated,
+        in_use,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::testing::{module, record, snapshot};
+
+    #[test]
+    fn sites_add_up_and_the_biggest_comes_first() {
+        let snapshot = snapshot(
+            vec![
+                record(0, &[0x5100, 0x5200], 8, 100, 1),
+                record(1, &[0x5300, 0x5200], 64, 1, 1),
+                record(2, &[0x5300], 1024, 1, 1),
+            ],
+            vec![module("/usr/bin/app", 0x5000, 0x6000)],
+        );
+        let sites = |limit, view| {
+            let sites = snapshot.top_sites(limit, view);
+            sites
+                .into_iter()
+                .map(|s| (s.function, s.in_use.bytes))
+                .collect::<Vec<_>>()
+        };
+        let site = |name: &str, bytes| (name.to_owned(), bytes);
+        assert_eq!(
+            sites(5, View::InUse),
+            [site("0x5300", 1088), site("0x5100", 8)]
+        );
+        assert_eq!(sites(1, View::InUse), [site("0x5300", 1088)]);
+        assert_eq!(sites(1, View::Allocs), [site("0x5300", 1088)]);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::export::Symbols;
 use crate::export::frame::{Frame, Frames};
-use crate::export::hidden::{Owner, owner};
+use crate::export::owner::{Owner, owner};
 use crate::export::symbolize::symbolize;
 use crate::module::Module;
 use crate::snapshot::{Record, Snapshot};

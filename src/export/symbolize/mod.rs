@@ -30,8 +30,6 @@ mod backend;
 mod strings;
 mod table;
 
-pub(crate) use table::resolved_frames_bytes;
-
 use strings::Strings;
 
 /// What was found out about the addresses asked for.

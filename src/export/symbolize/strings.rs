@@ -13,6 +13,7 @@ pub(super) struct Strings {
 
 impl Strings {
     /// The one copy of `text`.
+    #[cfg(feature = "symbolize")]
     pub(super) fn share(&mut self, text: &str) -> Arc<str> {
         match self.set.get(text) {
             Some(shared) => shared.clone(),

@@ -10,9 +10,11 @@
 //! work itself. A child of `fork` may find it taken for ever.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use super::{Frame, Frames, Module, Strings, Symbols};
+use crate::snapshot::RESOLVED_FRAMES_BYTES;
 
 /// Upper limit of the memory of both halves.
 const LIMIT_BYTES: usize = 8 << 20;
@@ -72,19 +74,13 @@ pub(super) fn keep<'a>(
     for (address, frames) in found {
         table.insert(key, in_file(module, address), frames);
     }
+    // Relaxed: a figure for the statistics.
+    RESOLVED_FRAMES_BYTES.store(table.bytes() as u64, Ordering::Relaxed);
 }
 
 /// The file's own address, the same wherever the file is mapped.
 fn in_file(module: Option<&Module>, address: u64) -> u64 {
     address.wrapping_sub(module.map_or(0, |module| module.bias))
-}
-
-/// Memory that resolved frames hold, in bytes; 0 while a dump is at work on them.
-pub(crate) fn resolved_frames_bytes() -> u64 {
-    let guard = try_table();
-    guard
-        .and_then(|guard| guard.as_ref().map(Table::bytes))
-        .unwrap_or(0) as u64
 }
 
 fn try_table() -> Option<MutexGuard<'static, Option<Table>>> {

@@ -1,5 +1,5 @@
-//! The live table's protocol under every interleaving with at most two
-//! preemptions, at a tiny capacity: two buckets of one key each, then four.
+//! The live table's protocol under every interleaving with at most
+//! three preemptions, at a tiny capacity: two buckets of one key each, then four.
 
 use loom::sync::Arc;
 use loom::thread;
@@ -22,11 +22,9 @@ impl World {
         let node = StackTable::new()
             .node(&NodeKey::new(&stack, 8), &arena)
             .unwrap();
-        Arc::new(Self {
-            table: LiveTable::new(),
-            arena,
-            node,
-        })
+        let table = LiveTable::new();
+        table.prepare(&arena, 1);
+        Arc::new(Self { table, arena, node })
     }
 
     fn insert(&self, key: usize) -> bool {
@@ -67,7 +65,7 @@ impl World {
 
 fn model(f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
+    builder.preemption_bound = Some(3);
     builder.check(f);
 }
 

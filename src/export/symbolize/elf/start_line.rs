@@ -5,7 +5,8 @@ use std::cell::OnceCell;
 
 use addr2line::gimli::{
     AttributeValue, DW_AT_abstract_origin, DW_AT_decl_line, DW_AT_low_pc, DW_AT_specification,
-    DebugInfoOffset, DebuggingInformationEntry, Dwarf, UnitHeader, UnitOffset, UnitRef,
+    DW_TAG_subprogram, DebugInfoOffset, DebuggingInformationEntry, Dwarf, UnitHeader, UnitOffset,
+    UnitRef,
 };
 
 use super::dwarf::Reader;
@@ -36,8 +37,10 @@ impl<'data> StartLines<'data> {
         offset: UnitOffset,
     ) -> Option<Start> {
         let entry = unit.entry(offset).ok()?;
-        let first_instruction = entry
-            .attr_value(DW_AT_low_pc)
+        // Inlined code begins anywhere in its function.
+        let first_instruction = (entry.tag() == DW_TAG_subprogram)
+            .then(|| entry.attr_value(DW_AT_low_pc))
+            .flatten()
             .and_then(|value| unit.attr_address(value).ok().flatten())
             .map(Start::Address);
         let line = self.follow(unit.dwarf, &unit.header, entry);
