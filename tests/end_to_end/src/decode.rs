@@ -1,0 +1,223 @@
+//! A profile decoded by someone else's generated code.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+use pprof::protos::{self, Message};
+
+use crate::blocks::Values;
+
+/// A decoded profile. Whatever is malformed fails the test at once.
+#[derive(Debug)]
+pub struct Profile {
+    proto: protos::Profile,
+}
+
+/// A loaded file as the profile describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The executable segment's first address.
+    pub start: u64,
+    /// The address behind its last.
+    pub limit: u64,
+    /// Where in the file it begins.
+    pub offset: u64,
+    /// The file's path.
+    pub file: String,
+    /// The linker's build id in hexadecimal.
+    pub build_id: String,
+    /// Whether readers may skip looking names up themselves.
+    pub has_functions: bool,
+}
+
+/// A function as it appears in a stack, inlined ones too.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Frame {
+    /// Demangled.
+    pub name: String,
+    /// Mangled, or empty.
+    pub system_name: String,
+    /// Source file.
+    pub file: String,
+    /// Line of the call or allocation.
+    pub line: i64,
+    /// Line at which the function begins.
+    pub start_line: i64,
+}
+
+impl Profile {
+    /// Decodes gzip-compressed bytes.
+    pub fn decode(gzip: &[u8]) -> Self {
+        let mut bytes = Vec::new();
+        GzDecoder::new(gzip)
+            .read_to_end(&mut bytes)
+            .expect("the profile is gzip");
+        let proto = protos::Profile::parse_from_bytes(&bytes).expect("the profile is protobuf");
+        Self { proto }
+    }
+
+    /// The sample types as (type, unit), in order.
+    pub fn sample_types(&self) -> Vec<(&str, &str)> {
+        self.proto
+            .sample_type
+            .iter()
+            .map(|value| self.type_and_unit(value))
+            .collect()
+    }
+
+    /// The type in view, empty if the reader is to choose.
+    pub fn default_sample_type(&self) -> &str {
+        self.text(self.proto.default_sample_type)
+    }
+
+    /// The period as (type, unit, value).
+    pub fn period(&self) -> (&str, &str, i64) {
+        let (kind, unit) = self.type_and_unit(&self.proto.period_type);
+        (kind, unit, self.proto.period)
+    }
+
+    /// Nanoseconds since 1970, and nanoseconds covered (0 unless a difference).
+    pub fn time_and_duration(&self) -> (i64, i64) {
+        (self.proto.time_nanos, self.proto.duration_nanos)
+    }
+
+    /// What the profile says about itself.
+    pub fn comments(&self) -> Vec<&str> {
+        self.proto
+            .comment
+            .iter()
+            .map(|&index| self.text(index))
+            .collect()
+    }
+
+    /// Every mapping, in order.
+    pub fn mappings(&self) -> Vec<Mapping> {
+        let mapping = |m: &protos::Mapping| Mapping {
+            start: m.memory_start,
+            limit: m.memory_limit,
+            offset: m.file_offset,
+            file: self.text(m.filename).to_owned(),
+            build_id: self.text(m.build_id).to_owned(),
+            has_functions: m.has_functions,
+        };
+        self.proto.mapping.iter().map(mapping).collect()
+    }
+
+    /// Addresses that lie outside the mapping they claim to be in, or in none.
+    pub fn misplaced_addresses(&self) -> Vec<u64> {
+        let ranges: HashMap<u64, _> = self
+            .proto
+            .mapping
+            .iter()
+            .map(|m| (m.id, m.memory_start..m.memory_limit))
+            .collect();
+        let misplaced = |location: &&protos::Location| {
+            !ranges
+                .get(&location.mapping_id)
+                .is_some_and(|range| range.contains(&location.address))
+        };
+        self.proto
+            .location
+            .iter()
+            .filter(misplaced)
+            .map(|location| location.address)
+            .collect()
+    }
+
+    /// The values of all stacks in which a function of such a name appears.
+    pub fn sum(&self, name: &str) -> Values {
+        self.samples(name)
+            .map(values)
+            .fold(Values::default(), |a, b| a + b)
+    }
+
+    /// The values of everything.
+    pub fn total(&self) -> Values {
+        self.sum("")
+    }
+
+    /// The sizes in the `bytes` labels of those stacks, in ascending order.
+    pub fn object_sizes(&self, name: &str) -> Vec<i64> {
+        let labels = self.samples(name).flat_map(|sample| &sample.label);
+        let sizes = labels
+            .filter(|label| self.text(label.key) == "bytes")
+            .map(|label| label.num);
+        sizes.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// How many samples have such a function in their stack.
+    pub fn sample_count(&self, name: &str) -> usize {
+        self.samples(name).count()
+    }
+
+    /// The stacks with such a function in them, each innermost frame first.
+    pub fn stacks(&self, name: &str) -> Vec<Vec<Frame>> {
+        self.samples(name)
+            .map(|sample| self.stack(sample))
+            .collect()
+    }
+
+    fn samples<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a protos::Sample> {
+        let matches = move |sample: &&protos::Sample| {
+            self.stack(sample).iter().any(|f| f.name.contains(name))
+        };
+        self.proto
+            .sample
+            .iter()
+            .filter(move |sample| name.is_empty() || matches(sample))
+    }
+
+    fn stack(&self, sample: &protos::Sample) -> Vec<Frame> {
+        let location = |id: u64| {
+            let found = self
+                .proto
+                .location
+                .iter()
+                .find(|location| location.id == id);
+            found.unwrap_or_else(|| panic!("no location has the id {id}"))
+        };
+        let frame = |line: &protos::Line| {
+            let found = self
+                .proto
+                .function
+                .iter()
+                .find(|f| f.id == line.function_id);
+            let function = found.unwrap_or_else(|| panic!("no function for {line:?}"));
+            Frame {
+                name: self.text(function.name).to_owned(),
+                system_name: self.text(function.system_name).to_owned(),
+                file: self.text(function.filename).to_owned(),
+                line: line.line,
+                start_line: function.start_line,
+            }
+        };
+        sample
+            .location_id
+            .iter()
+            .flat_map(|&id| &location(id).line)
+            .map(frame)
+            .collect()
+    }
+
+    fn type_and_unit(&self, value: &protos::ValueType) -> (&str, &str) {
+        (self.text(value.ty), self.text(value.unit))
+    }
+
+    fn text(&self, index: i64) -> &str {
+        let index = usize::try_from(index).expect("no index is negative");
+        &self.proto.string_table[index]
+    }
+}
+
+fn values(sample: &protos::Sample) -> Values {
+    let [alloc_objects, alloc_bytes, in_use_objects, in_use_bytes] = sample.value[..] else {
+        panic!("a sample has four values: {:?}", sample.value)
+    };
+    Values {
+        alloc_objects,
+        alloc_bytes,
+        in_use_objects,
+        in_use_bytes,
+    }
+}

@@ -1,0 +1,21 @@
+//! What the end-to-end tests share: two ways to read a profile that have
+//! nothing to do with heapprof's own code, and memory to look for.
+
+pub mod blocks;
+pub mod decode;
+pub mod reader;
+
+use std::env;
+
+pub use blocks::{Block, Values};
+pub use decode::Profile;
+pub use reader::Reader;
+
+/// How many times longer than usual to run what can run longer.
+pub fn scale() -> u64 {
+    env::var("HEAPPROF_TEST_SCALE").map_or(1, |scale| {
+        scale
+            .parse()
+            .expect("HEAPPROF_TEST_SCALE is a whole number")
+    })
+}

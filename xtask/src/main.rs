@@ -1,0 +1,235 @@
+//! The project's own commands.
+//!
+//! - `cargo xtask test`: everything that a change must not break.
+//! - `cargo xtask verify`: what has to pass before a change lands; `.ci/run` is this.
+//! - `cargo xtask soak`: the same tests at a hundred times the length, by hand.
+//!
+//! Each command is printed before it runs, and the first failure ends the run.
+
+mod command;
+mod package;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use std::{env, fmt};
+
+use command::Command;
+use workspace::Workspace;
+
+/// What failed, in words for the person who runs the command.
+struct Failure(String);
+
+type Result<T = ()> = std::result::Result<T, Failure>;
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+const USAGE: &str = "usage: cargo xtask test | verify | soak";
+
+/// The packages whose tests touch allocation, and hence depend on how the
+/// optimizer treats it.
+const PROFILER_PACKAGES: [&str; 4] = ["-p", "heapprof", "-p", "heapprof-end-to-end"];
+
+/// How much longer than usual the soak runs what can run longer.
+const SOAK_SCALE: &str = "100";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let command = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["test"] => test,
+        ["verify"] => verify,
+        ["soak"] => soak,
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let workspace = Workspace::locate();
+    let mut steps = Steps::default();
+    let result = command(&workspace, &mut steps);
+    steps.print_times();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nxtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test(workspace: &Workspace, steps: &mut Steps) -> Result {
+    let tools = steps.run("tools", || tools::install(&workspace.target))?;
+    steps.run("tests, debug", || {
+        cargo(workspace)
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .envs(tools.variables())
+            .run()
+    })?;
+    // Inlining decides what a stack looks like and the fast path is made for
+    // release builds, so every integration test has to hold there too.
+    steps.run("tests, release", || {
+        cargo(workspace)
+            .args([
+                "test",
+                "--release",
+                "--no-fail-fast",
+                "--lib",
+                "--bins",
+                "--tests",
+            ])
+            .args(PROFILER_PACKAGES)
+            .envs(tools.variables())
+            .run()
+    })
+}
+
+fn verify(workspace: &Workspace, steps: &mut Steps) -> Result {
+    steps.run("format", || {
+        cargo(workspace).args(["fmt", "--all", "--check"]).run()
+    })?;
+    // clippy::incompatible_msrv checks the standard library's functions against
+    // `rust-version`, and the resolver the dependencies.
+    steps.run("lints", || {
+        cargo(workspace)
+            .args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ])
+            .run()
+    })?;
+    test(workspace, steps)?;
+    for features in workspace.feature_sets()? {
+        let title = format!("features: {}", features.join(" "));
+        steps.run(&title, || {
+            cargo(workspace)
+                .args(["clippy", "-p", "heapprof", "--all-targets"])
+                .args(&features)
+                .args(["--", "-D", "warnings"])
+                .run()?;
+            cargo(workspace)
+                .args(["test", "-p", "heapprof", "--lib", "--tests"])
+                .args(&features)
+                .run()
+        })?;
+    }
+    steps.run("loom models", || loom(workspace, "2"))?;
+    steps.run("documentation", || {
+        cargo(workspace)
+            .args(["doc", "-p", "heapprof", "--no-deps", "--all-features"])
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .run()
+    })?;
+    steps.run("package", || package::check(workspace))?;
+    steps.run("aarch64", || {
+        check_target(workspace, "aarch64-unknown-linux-gnu")
+    })?;
+    println!(
+        "\nThe minimum Rust version ({}) was checked by clippy::incompatible_msrv and by the \
+         dependency resolver; it was not compiled with that version.",
+        workspace.rust_version()?
+    );
+    Ok(())
+}
+
+fn soak(workspace: &Workspace, steps: &mut Steps) -> Result {
+    let tools = steps.run("tools", || tools::install(&workspace.target))?;
+    steps.run("tests, release, long", || {
+        cargo(workspace)
+            .args([
+                "test",
+                "--release",
+                "--no-fail-fast",
+                "--lib",
+                "--bins",
+                "--tests",
+            ])
+            .args(PROFILER_PACKAGES)
+            .envs(tools.variables())
+            .env("HEAPPROF_TEST_SCALE", SOAK_SCALE)
+            .run()
+    })?;
+    steps.run("loom models, deep", || loom(workspace, "4"))
+}
+
+/// Runs the models of the lock-free tables. In a target directory of their own:
+/// `--cfg loom` rebuilds every dependency.
+fn loom(workspace: &Workspace, max_preemptions: &str) -> Result {
+    let models = || {
+        cargo(workspace)
+            .args(["test", "--release", "-p", "heapprof", "--lib", "loom"])
+            .env("RUSTFLAGS", "--cfg loom")
+            .env("CARGO_TARGET_DIR", workspace.target.join("loom"))
+            .env("LOOM_MAX_PREEMPTIONS", max_preemptions)
+    };
+    // A filter that matches nothing passes, so the models are counted first.
+    let list = models().args(["--", "--list"]).output()?;
+    if !list.lines().any(|line| line.ends_with(": test")) {
+        return Err(Failure(
+            "no loom model was found; are they in modules named `loom`?".into(),
+        ));
+    }
+    models().run()
+}
+
+/// Type-checks for a target that cannot be run here.
+fn check_target(workspace: &Workspace, target: &str) -> Result {
+    let sysroot = Command::new("rustc")
+        .args(["--print", "sysroot"])
+        .output()?;
+    let std = std::path::Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(target)
+        .join("lib");
+    if !std.is_dir() {
+        println!("Not checked: the standard library for {target} is not installed.");
+        return Ok(());
+    }
+    cargo(workspace)
+        .args([
+            "check",
+            "-p",
+            "heapprof",
+            "--all-features",
+            "--target",
+            target,
+        ])
+        .run()
+}
+
+fn cargo(workspace: &Workspace) -> Command {
+    Command::new("cargo").current_dir(&workspace.root)
+}
+
+/// The steps that ran, and how long each took.
+#[derive(Default)]
+struct Steps {
+    done: Vec<(String, Duration)>,
+}
+
+impl Steps {
+    fn run<T>(&mut self, title: &str, step: impl FnOnce() -> Result<T>) -> Result<T> {
+        println!("\n== {title}");
+        let start = Instant::now();
+        let result = step();
+        self.done.push((title.to_owned(), start.elapsed()));
+        result.map_err(|failure| Failure(format!("step \"{title}\" failed: {failure}")))
+    }
+
+    fn print_times(&self) {
+        println!("\n== times");
+        for (title, time) in &self.done {
+            println!("{:7.1} s  {title}", time.as_secs_f64());
+        }
+        let total: Duration = self.done.iter().map(|(_, time)| *time).sum();
+        println!("{:7.1} s  together", total.as_secs_f64());
+    }
+}

