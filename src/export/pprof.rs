@@ -221,4 +221,6 @@ impl StringTable {
 }
 
 #[cfg(test)]
+mod decoder;
+#[cfg(test)]
 mod tests;

@@ -3,12 +3,11 @@
 use std::io::Read;
 use std::time::Duration;
 
-use flate2::read::GzDecoder;
-use pprof::protos::{self, Message};
-
+use super::decoder::Profile as Decoded;
 use super::*;
 use crate::export::testing::{module, record, snapshot};
 use crate::snapshot::StackEnd;
+use flate2::read::GzDecoder;
 
 fn bytes(snapshot: &Snapshot, options: PprofOptions) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -16,23 +15,23 @@ fn bytes(snapshot: &Snapshot, options: PprofOptions) -> Vec<u8> {
     bytes
 }
 
-fn decode(snapshot: &Snapshot, options: PprofOptions) -> protos::Profile {
+fn decode(snapshot: &Snapshot, options: PprofOptions) -> Decoded {
     let mut raw = Vec::new();
     GzDecoder::new(&*bytes(snapshot, options))
         .read_to_end(&mut raw)
         .unwrap();
-    protos::Profile::parse_from_bytes(&raw).unwrap()
+    Decoded::parse(&raw)
 }
 
-fn text(profile: &protos::Profile, index: i64) -> &str {
+fn text(profile: &Decoded, index: i64) -> &str {
     &profile.string_table[usize::try_from(index).unwrap()]
 }
 
 /// Names of the functions of each sample, innermost first; `?` for none.
-fn stacks(profile: &protos::Profile) -> Vec<Vec<String>> {
-    let location = |id: u64| profile.location.iter().find(|l| l.id == id).unwrap();
-    let function = |id: u64| profile.function.iter().find(|f| f.id == id).unwrap();
-    let names = |id: u64| {
+fn stacks(profile: &Decoded) -> Vec<Vec<String>> {
+    let location = |id: i64| profile.location.iter().find(|l| l.id == id).unwrap();
+    let function = |id: i64| profile.function.iter().find(|f| f.id == id).unwrap();
+    let names = |id: i64| {
         let lines = &location(id).line;
         let named: Vec<String> = lines
             .iter()
@@ -86,7 +85,7 @@ fn conventions_are_those_of_go() {
             ("inuse_space", "bytes"),
         ]
     );
-    let period_type = profile.period_type.as_ref().unwrap();
+    let period_type = &profile.period_type;
     assert_eq!(
         (text(period_type.ty), text(period_type.unit)),
         ("space", "bytes")
@@ -278,7 +277,7 @@ mod symbolized {
         assert!(function.start_line > 0 && profile.location[0].line[0].line > 0);
         let mapping = &profile.mapping[0];
         assert!(mapping.has_functions);
-        assert!(!mapping.has_filenames && !mapping.has_line_numbers && !mapping.has_inline_frames);
+        assert_eq!(mapping.has_more, [false; 3]);
     }
 
     #[test]
