@@ -131,7 +131,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             unsafe { self.inner.dealloc(ptr, layout) }
         } else {
             // SAFETY: the caller's contract.
-            unsafe { Self::dealloc_slow(ptr, layout, self) }
+            unsafe { Self::dealloc_candidate(ptr, layout, self) }
         }
     }
 
@@ -182,6 +182,18 @@ impl<A: GlobalAlloc> Alloc<A> {
         let sample = RECORDER.judge(&this.built_in, layout.size());
         // SAFETY: the caller's contract.
         unsafe { this.allocate(layout, Contents::Zeroed, sample, &registers) }
+    }
+
+    /// Looks like a sampled block, and mostly is none.
+    #[inline(never)]
+    unsafe fn dealloc_candidate(ptr: *mut u8, layout: Layout, this: &Self) {
+        if RECORDER.is_candidate(ptr) {
+            // SAFETY: the caller's contract.
+            unsafe { Self::dealloc_slow(ptr, layout, this) }
+        } else {
+            // SAFETY: the caller's contract; an unsampled block.
+            unsafe { this.inner.dealloc(ptr, layout) }
+        }
     }
 
     #[cold]

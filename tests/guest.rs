@@ -137,7 +137,9 @@ fn a_sample_allocates_nothing_and_takes_no_lock() {
             *block = at_depth(depth * 2, 24);
         }
     });
-    blocks.map(|block| free(block, 24));
+    for block in blocks {
+        free(block, 24);
+    }
     let asked_for = Calls {
         inner_allocs: 100,
         c_mallocs: 100,
@@ -199,7 +201,9 @@ fn a_sample_does_not_wait_for_the_loader() {
         std::thread::yield_now();
     }
     let blocks: [_; 64] = std::array::from_fn(|depth| at_depth(depth as u32, 4000));
-    blocks.map(|block| free(block, 4000));
+    for block in blocks {
+        free(block, 4000);
+    }
     RELEASE.store(true, Ordering::Release);
     holder.join().expect("the holder returns");
 }

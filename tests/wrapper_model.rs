@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use heapprof::{Alloc, Snapshot, set_sample_interval};
+use heapprof::{Alloc, Snapshot, Stats, set_sample_interval};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -38,7 +38,7 @@ enum Fault {
 }
 
 /// The test itself asks for no more than this.
-const MAX_ALIGN: usize = 256;
+const MAX_ALIGN: usize = 64;
 /// An over-aligned block that is answered misaligned starts this far in.
 const MISPLACED: usize = 16;
 
@@ -258,8 +258,7 @@ fn size() -> impl Strategy<Value = usize> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let interval = prop_oneof![Just(0), Just(1), Just(128), Just(16 << 10), Just(512 << 10)];
+fn step(intervals: &'static [u64]) -> impl Strategy<Value = Step> {
     let fault = prop_oneof![
         4 => Just(Fault::None),
         1 => Just(Fault::EverySeventh),
@@ -271,7 +270,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(size, align_log2, zeroed)| Step::Allocate { size, align_log2, zeroed }),
         6 => (any::<usize>(), size()).prop_map(|(which, size)| Step::Resize { which, size }),
         5 => any::<usize>().prop_map(|which| Step::Free { which }),
-        1 => interval.prop_map(Step::SetInterval),
+        1 => prop::sample::select(intervals).prop_map(Step::SetInterval),
         1 => fault.prop_map(Step::SetFault),
     ]
 }
@@ -312,8 +311,16 @@ fn play(steps: &[Step]) {
 
 fn cases() -> u32 {
     let scale = std::env::var("HEAPPROF_TEST_SCALE").map_or(1, |scale| scale.parse().unwrap_or(1));
-    200 * scale
+    100 * scale
 }
+
+/// Sampled blocks are padded less the finer the interval ever was, so the coarse
+/// ones come first: to a page, to 128 bytes, and not at all.
+const PHASES: [&[u64]; 3] = [
+    &[0, 512 << 10],
+    &[0, 16 << 10, 512 << 10],
+    &[0, 1, 128, 16 << 10, 512 << 10],
+];
 
 #[test]
 fn random_programs() {
@@ -321,14 +328,27 @@ fn random_programs() {
     Block::allocate(Layout::new::<u64>(), false, 1)
         .expect("memory")
         .free();
+    for intervals in PHASES {
+        run_phase(intervals);
+    }
+    let stats = stats();
+    assert_eq!(stats.free_filter_alignment, 1, "{stats:?}");
+    assert!(stats.samples > 1000, "the wrapper sampled: {stats:?}");
+    assert!(
+        stats.lost_samples > 10,
+        "and was refused at times: {stats:?}"
+    );
+}
+
+fn run_phase(intervals: &'static [u64]) {
     let mut runner = TestRunner::new(Config {
         cases: cases(),
         failure_persistence: None,
         ..Config::default()
     });
     let programs = (
-        prop_oneof![Just(1), Just(128), Just(16 << 10), Just(512 << 10)],
-        prop::collection::vec(step(), 1..400),
+        prop::sample::select(intervals),
+        prop::collection::vec(step(intervals), 1..400),
     );
     let outcome = runner.run(&programs, |(interval, steps)| {
         set_sample_interval(interval).expect("a valid interval");
@@ -344,13 +364,9 @@ fn random_programs() {
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
-    let stats = Snapshot::take()
-        .expect("the allocator was used")
-        .stats()
-        .clone();
-    assert!(stats.samples > 1000, "the wrapper sampled: {stats:?}");
-    assert!(
-        stats.lost_samples > 10,
-        "and was refused now and then: {stats:?}"
-    );
+}
+
+fn stats() -> Stats {
+    let snapshot = Snapshot::take().expect("the allocator was used");
+    snapshot.stats().clone()
 }

@@ -288,23 +288,23 @@ mod tests {
     #[test]
     fn pieces_do_not_overlap() {
         let arena = Arena::new(64 << 20);
-        let threads: [_; 4] = std::array::from_fn(|thread| {
-            std::thread::scope(|scope| {
-                scope
-                    .spawn(|| {
-                        std::array::from_fn::<_, 64, _>(|i| {
-                            arena.place([thread; 100 * 8].map(|t| t * 64 + i)).unwrap()
-                        })
-                    })
-                    .join()
-                    .unwrap()
-            })
-        });
-        for (thread, pieces) in threads.iter().enumerate() {
-            for (i, piece) in pieces.iter().enumerate() {
-                assert!(piece.iter().all(|&value| value == thread * 64 + i));
+        let pieces = |thread: usize| (0..1000).map(move |i| (thread << 32) | i);
+        std::thread::scope(|scope| {
+            let threads = [0, 1, 2, 3].map(|thread| {
+                let arena = &arena;
+                scope.spawn(move || {
+                    pieces(thread)
+                        .map(|id| arena.place([id; 100]).unwrap())
+                        .collect::<Vec<_>>()
+                })
+            });
+            let placed = threads.map(|thread| thread.join().unwrap());
+            for (thread, placed) in placed.iter().enumerate() {
+                for (id, piece) in pieces(thread).zip(placed) {
+                    assert!(piece.iter().all(|&value| value == id));
+                }
             }
-        }
+        });
     }
 
     #[test]

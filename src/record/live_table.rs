@@ -24,10 +24,16 @@
 //! Entries never move and levels are never unlinked: moving loses a racing
 //! lookup, unlinking a racing insert. A level without entries is skipped.
 //!
+//! In front of it all stands a sketch: counts of live entries by a hash of their
+//! page. Most pointers that are asked for are not in the table, some of them
+//! again and again (an allocator hands out the block of a freed sample for
+//! thousands of ordinary allocations), and a count of zero answers at once.
+//!
 //! # Atomic orderings
 //! - *Owner's own writes.* An insert happens before the matching remove, so by
 //!   coherence alone the remover sees the key, the `passed` counts of at least
-//!   the insert's own raises, and a `live` of at least one. Relaxed serves them.
+//!   the insert's own raises, and a `live` and a sketch of at least one. Relaxed
+//!   serves them.
 //! - *Slot reuse.* A remove reads the sample, then clears the key with Release;
 //!   the exchange that takes the empty slot is an Acquire and pairs with it, so
 //!   the next owner's writes cannot reach the former owner's reads.
@@ -38,7 +44,7 @@ use core::ptr;
 use super::arena::{Arena, Zeroed};
 use super::lease::Lease;
 use super::stack_table::Node;
-use super::sync::{AtomicPtr, AtomicU64, Ordering};
+use super::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 #[cfg(not(loom))]
 const KEYS_PER_BUCKET: usize = 7;
@@ -49,6 +55,13 @@ const KEYS_PER_BUCKET: usize = 1;
 const EMPTY: u64 = 0;
 /// Taken, its sample not yet written. No pointer has this value.
 const RESERVED: u64 = u64::MAX;
+
+/// 32 KiB of counts, touched as they are used.
+#[cfg(not(loom))]
+const SKETCH_LOG2: u32 = 13;
+#[cfg(loom)]
+const SKETCH_LOG2: u32 = 0;
+const SKETCH_LEN: usize = 1 << SKETCH_LOG2;
 
 /// Buckets of the first level: 28,672 entries, 0.25 MiB of keys.
 #[cfg(not(loom))]
@@ -86,6 +99,7 @@ pub(crate) struct LiveSample {
 pub(crate) struct LiveTable {
     front: AtomicPtr<Level>,
     growing: Lease,
+    sketch: [AtomicU32; SKETCH_LEN],
 }
 
 #[derive(Debug)]
@@ -178,6 +192,7 @@ impl LiveTable {
         Self {
             front: AtomicPtr::new(ptr::null_mut()),
             growing: Lease::new(),
+            sketch: [const { AtomicU32::new(0) }; SKETCH_LEN],
         }
     }
 
@@ -186,6 +201,28 @@ impl LiveTable {
         Self {
             front: AtomicPtr::new(ptr::null_mut()),
             growing: Lease::new(),
+            sketch: core::array::from_fn(|_| AtomicU32::new(0)),
+        }
+    }
+
+    /// Could this pointer be in the table? Asked by its owner; false is certain.
+    #[inline(always)]
+    pub(crate) fn may_contain(&self, key: usize) -> bool {
+        self.sketched(key)
+            .is_some_and(|count| count.load(Ordering::Relaxed) != 0)
+    }
+
+    /// The count that a pointer's page shares with a few others.
+    #[inline(always)]
+    fn sketched(&self, key: usize) -> Option<&AtomicU32> {
+        let page = key >> 12;
+        self.sketch
+            .get((page ^ (page >> SKETCH_LOG2)) & (SKETCH_LEN.wrapping_sub(1)))
+    }
+
+    fn sketch(&self, key: usize, change: i32) {
+        if let Some(count) = self.sketched(key) {
+            count.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
         }
     }
 
@@ -198,6 +235,22 @@ impl LiveTable {
     /// and none can be made.
     #[must_use]
     pub(crate) fn insert(
+        &self,
+        key: usize,
+        sample: &LiveSample,
+        arena: &Arena,
+        process_generation: u64,
+    ) -> bool {
+        // Raised first, so that the key is never overlooked while it is in the table.
+        self.sketch(key, 1);
+        let is_in = self.insert_below(key, sample, arena, process_generation);
+        if !is_in {
+            self.sketch(key, -1);
+        }
+        is_in
+    }
+
+    fn insert_below(
         &self,
         key: usize,
         sample: &LiveSample,
@@ -222,11 +275,19 @@ impl LiveTable {
 
     /// Takes a pointer out and returns what was known of it.
     pub(crate) fn remove(&self, key: usize) -> Option<LiveSample> {
-        self.levels().find_map(|level| level.remove(key as u64))
+        if !self.may_contain(key) {
+            return None;
+        }
+        let sample = self.levels().find_map(|level| level.remove(key as u64))?;
+        self.sketch(key, -1);
+        Some(sample)
     }
 
     /// What is known of a live pointer; asked by its owner.
     pub(crate) fn get(&self, key: usize) -> Option<LiveSample> {
+        if !self.may_contain(key) {
+            return None;
+        }
         self.levels()
             .find_map(|level| level.find(key as u64)?.cell.read())
     }

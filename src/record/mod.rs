@@ -13,6 +13,19 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects
 )]
+// Tests are ordinary Rust.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_types,
+        clippy::disallowed_macros,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
 
 mod arena;
 #[cfg(not(loom))]

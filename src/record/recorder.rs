@@ -92,7 +92,6 @@ pub(crate) struct Pending {
 
 impl Recorder {
     const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
             filter_mask: OwnLine(AtomicUsize::new(usize::MAX)),
             settings: OwnLine(Settings::new()),
@@ -102,15 +101,15 @@ impl Recorder {
             live: LiveTable::new(),
             stacks: StackTable::new(),
             tallies: Tallies {
-                samples: ZERO,
-                lost_samples: ZERO,
-                lost_objects: ZERO,
-                lost_bytes: ZERO,
-                too_deep_stacks: ZERO,
-                cut_stacks: ZERO,
-                missing_stacks: ZERO,
-                foreign_frees: ZERO,
-                invalid_environment: ZERO,
+                samples: AtomicU64::new(0),
+                lost_samples: AtomicU64::new(0),
+                lost_objects: AtomicU64::new(0),
+                lost_bytes: AtomicU64::new(0),
+                too_deep_stacks: AtomicU64::new(0),
+                cut_stacks: AtomicU64::new(0),
+                missing_stacks: AtomicU64::new(0),
+                foreign_frees: AtomicU64::new(0),
+                invalid_environment: AtomicU64::new(0),
             },
             process_generation: AtomicU64::new(1),
             threads_seen: AtomicU64::new(0),
@@ -121,6 +120,13 @@ impl Recorder {
     #[inline(always)]
     pub(crate) fn may_be_sampled(&self, ptr: *mut u8) -> bool {
         ptr.addr() & self.filter_mask.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// Can `ptr`, which passed that test or is large, be a sampled block? False
+    /// is certain.
+    #[inline(always)]
+    pub(crate) fn is_candidate(&self, ptr: *mut u8) -> bool {
+        self.live.may_contain(ptr.addr())
     }
 
     /// The alignment that sampled small blocks are asked for.

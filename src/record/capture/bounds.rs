@@ -41,10 +41,10 @@ pub(super) fn around(sp: u64) -> Option<Bounds> {
 }
 
 impl Bounds {
-    /// A word of the stack.
+    /// A word of the stack; an error, for framehop, where there is none.
     pub(super) fn read(&self, address: u64) -> Result<u64, ()> {
         let end = address.checked_add(8).ok_or(())?;
-        if address < self.readable.start || end > self.readable.end || address % 8 != 0 {
+        if address < self.readable.start || end > self.readable.end || !address.is_multiple_of(8) {
             return Err(());
         }
         // SAFETY: aligned, and between this thread's stack pointer and the upper

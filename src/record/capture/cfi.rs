@@ -35,6 +35,8 @@ fn walk_in(
     let mut at = FrameAddress::from_instruction_pointer(registers.pc);
     let mut regs = start(registers, modules);
     let mut read_stack = |address| bounds.read(address);
+    // Callers are mostly code of the same module.
+    let mut code = &(0..0);
     loop {
         let sp_before = sp_of(&regs);
         forget_foreign_frame_pointer(&mut regs, bounds);
@@ -49,8 +51,11 @@ fn walk_in(
         let frame = ReturnAddress(address);
         // framehop does not say that an address is in no module: it would go on
         // by frame pointers, and remember that.
-        if !modules.contains(frame.lookup_address()) {
-            return StackEnd::Cut;
+        if !code.contains(&frame.lookup_address()) {
+            match modules.code_around(frame.lookup_address()) {
+                Some(around) => code = around,
+                None => return StackEnd::Cut,
+            }
         }
         // Only the first frame may stay where it is (a leaf on aarch64).
         let moved =

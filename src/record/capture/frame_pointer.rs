@@ -17,7 +17,7 @@ pub(super) fn walk(
         out.end = walk_in(
             registers.fp,
             bounds,
-            |address| modules.contains(address),
+            |address| modules.code_around(address).is_some(),
             out,
         );
     });

@@ -118,13 +118,11 @@ impl ModuleSet {
         &self.unwinder
     }
 
-    /// Is this address code of a known module?
-    pub(super) fn contains(&self, address: u64) -> bool {
+    /// The code of a known module that this address is in.
+    pub(super) fn code_around(&self, address: u64) -> Option<&Range<u64>> {
         let after = self.code.partition_point(|range| range.start <= address);
-        after
-            .checked_sub(1)
-            .and_then(|at| self.code.get(at))
-            .is_some_and(|range| address < range.end)
+        let range = self.code.get(after.checked_sub(1)?)?;
+        (address < range.end).then_some(range)
     }
 
     fn new(
