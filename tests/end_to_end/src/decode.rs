@@ -105,6 +105,7 @@ impl Profile {
     }
 
     /// Addresses that lie outside the mapping they claim to be in, or in none.
+    /// Frames such as `[no stack]` have no address, and are in no mapping.
     pub fn misplaced_addresses(&self) -> Vec<u64> {
         let ranges: HashMap<u64, _> = self
             .proto
@@ -112,10 +113,11 @@ impl Profile {
             .iter()
             .map(|m| (m.id, m.memory_start..m.memory_limit))
             .collect();
-        let misplaced = |location: &&protos::Location| {
-            !ranges
-                .get(&location.mapping_id)
-                .is_some_and(|range| range.contains(&location.address))
+        let misplaced = |location: &&protos::Location| match location.mapping_id {
+            0 => location.address != 0,
+            id => !ranges
+                .get(&id)
+                .is_some_and(|range| range.contains(&location.address)),
         };
         self.proto
             .location

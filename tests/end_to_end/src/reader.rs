@@ -23,17 +23,26 @@ pub struct TopLine {
 }
 
 impl Reader {
-    /// Both versions that every profile has to be read by.
+    /// Both versions of `go tool pprof` that every profile has to be read by.
     pub fn both() -> [Self; 2] {
-        ["PPROF", "PPROF_OLD"].map(|variable| {
-            let program = env::var_os(variable).unwrap_or_else(|| {
-                panic!("{variable} is not set; `cargo xtask test` installs pprof and sets it")
-            });
-            Self {
-                program: program.into(),
-                environment: Vec::new(),
-            }
-        })
+        ["PPROF", "PPROF_OLD"].map(Self::named_by)
+    }
+
+    /// The `pprof` that looks symbols up in any program. That of `go tool` is
+    /// made for Go's: it disregards build ids, and elsewhere finds neither full
+    /// names nor inlined frames.
+    pub fn standalone() -> Self {
+        Self::named_by("PPROF_STANDALONE")
+    }
+
+    fn named_by(variable: &str) -> Self {
+        let program = env::var_os(variable).unwrap_or_else(|| {
+            panic!("{variable} is not set; `cargo xtask test` installs pprof and sets it")
+        });
+        Self {
+            program: program.into(),
+            environment: Vec::new(),
+        }
     }
 
     /// Sets a variable for later runs.
