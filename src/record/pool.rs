@@ -244,6 +244,7 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_models {
     use super::*;
+    use crate::record::sync::model;
     use loom::cell::UnsafeCell;
     use loom::sync::Arc;
 
@@ -271,7 +272,7 @@ mod loom_models {
     /// A value is replaced and freed while two threads read.
     #[test]
     fn loom_no_value_is_freed_under_a_reader() {
-        loom::model(|| {
+        model(|| {
             let pool = Arc::new(Model::new());
             {
                 let mut change = pool.try_change(1).unwrap();
