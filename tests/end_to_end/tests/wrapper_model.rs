@@ -57,7 +57,7 @@ impl Strict {
 
     fn refuses(&self, layout: Layout) -> bool {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        (self.fault() == Fault::EverySeventh as u32 && call % 7 == 0)
+        (self.fault() == Fault::EverySeventh as u32 && call.is_multiple_of(7))
             || (self.fault() == Fault::OverAligned as u32 && layout.align() > MAX_ALIGN)
     }
 
@@ -84,12 +84,9 @@ impl Strict {
                 System.alloc(real)
             }
         };
+        let start = if misplaced { MISPLACED } else { 0 };
         // SAFETY: within the widened block.
-        let block = if misplaced {
-            unsafe { block.add(MISPLACED) }
-        } else {
-            block
-        };
+        let block = unsafe { block.add(start) };
         if !zeroed {
             // SAFETY: as large as asked for.
             unsafe { block.write_bytes(0xA5, layout.size()) };
@@ -109,7 +106,7 @@ impl Strict {
         // SAFETY: given out by `give`, as the assertion shows; the misplaced ones
         // can be told by their address.
         unsafe {
-            if block.addr() % layout.align() == 0 {
+            if block.addr().is_multiple_of(layout.align()) {
                 System.dealloc(block, layout);
             } else {
                 System.dealloc(block.sub(MISPLACED), widened(layout));
