@@ -89,6 +89,7 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_models {
     use super::*;
+    use crate::record::sync::model;
     use loom::cell::UnsafeCell;
     use loom::sync::Arc;
 
@@ -96,7 +97,7 @@ mod loom_models {
     /// the next holder sees what the former one wrote.
     #[test]
     fn loom_holders_exclude_each_other() {
-        loom::model(|| {
+        model(|| {
             let shared = Arc::new((Lease::new(), UnsafeCell::new(0_u32)));
             let add = |shared: &(Lease, UnsafeCell<u32>)| {
                 shared.0.try_take(1).map(|_held| {

@@ -24,10 +24,9 @@
 //! Entries never move and levels are never unlinked: moving loses a racing
 //! lookup, unlinking a racing insert. A level without entries is skipped.
 //!
-//! In front of it all stands a sketch: counts of live entries by a hash of their
-//! page. Most pointers that are asked for are not in the table, some of them
-//! again and again (an allocator hands out the block of a freed sample for
-//! thousands of ordinary allocations), and a count of zero answers at once.
+//! In front of it all stands a [`Sketch`]. Most pointers that are asked for are
+//! not in the table, some of them again and again: an allocator hands out the
+//! block of a freed sample for thousands of ordinary allocations.
 //!
 //! # Atomic orderings
 //! - *Owner's own writes.* An insert happens before the matching remove, so by
@@ -43,8 +42,9 @@ use core::ptr;
 
 use super::arena::{Arena, Zeroed};
 use super::lease::Lease;
+use super::sketch::Sketch;
 use super::stack_table::Node;
-use super::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use super::sync::{AtomicPtr, AtomicU64, Ordering};
 
 #[cfg(not(loom))]
 const KEYS_PER_BUCKET: usize = 7;
@@ -55,13 +55,6 @@ const KEYS_PER_BUCKET: usize = 1;
 const EMPTY: u64 = 0;
 /// Taken, its sample not yet written. No pointer has this value.
 const RESERVED: u64 = u64::MAX;
-
-/// 32 KiB of counts, touched as they are used.
-#[cfg(not(loom))]
-const SKETCH_LOG2: u32 = 13;
-#[cfg(loom)]
-const SKETCH_LOG2: u32 = 0;
-const SKETCH_LEN: usize = 1 << SKETCH_LOG2;
 
 /// Buckets of the first level: 28,672 entries, 0.25 MiB of keys.
 #[cfg(not(loom))]
@@ -99,7 +92,7 @@ pub(crate) struct LiveSample {
 pub(crate) struct LiveTable {
     front: AtomicPtr<Level>,
     growing: Lease,
-    sketch: [AtomicU32; SKETCH_LEN],
+    sketch: Sketch,
 }
 
 #[derive(Debug)]
@@ -192,7 +185,7 @@ impl LiveTable {
         Self {
             front: AtomicPtr::new(ptr::null_mut()),
             growing: Lease::new(),
-            sketch: [const { AtomicU32::new(0) }; SKETCH_LEN],
+            sketch: Sketch::new(),
         }
     }
 
@@ -201,29 +194,14 @@ impl LiveTable {
         Self {
             front: AtomicPtr::new(ptr::null_mut()),
             growing: Lease::new(),
-            sketch: core::array::from_fn(|_| AtomicU32::new(0)),
+            sketch: Sketch::new(),
         }
     }
 
     /// Could this pointer be in the table? Asked by its owner; false is certain.
     #[inline(always)]
     pub(crate) fn may_contain(&self, key: usize) -> bool {
-        self.sketched(key)
-            .is_some_and(|count| count.load(Ordering::Relaxed) != 0)
-    }
-
-    /// The count that a pointer's page shares with a few others.
-    #[inline(always)]
-    fn sketched(&self, key: usize) -> Option<&AtomicU32> {
-        let page = key >> 12;
-        self.sketch
-            .get((page ^ (page >> SKETCH_LOG2)) & (SKETCH_LEN.wrapping_sub(1)))
-    }
-
-    fn sketch(&self, key: usize, change: i32) {
-        if let Some(count) = self.sketched(key) {
-            count.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
-        }
+        self.sketch.may_contain(key)
     }
 
     /// Makes the first level, so that threads that come later never find none.
@@ -242,10 +220,10 @@ impl LiveTable {
         process_generation: u64,
     ) -> bool {
         // Raised first, so that the key is never overlooked while it is in the table.
-        self.sketch(key, 1);
+        self.sketch.raise(key);
         let is_in = self.insert_below(key, sample, arena, process_generation);
         if !is_in {
-            self.sketch(key, -1);
+            self.sketch.lower(key);
         }
         is_in
     }
@@ -279,7 +257,7 @@ impl LiveTable {
             return None;
         }
         let sample = self.levels().find_map(|level| level.remove(key as u64))?;
-        self.sketch(key, -1);
+        self.sketch.lower(key);
         Some(sample)
     }
 

@@ -34,10 +34,13 @@ pub(crate) mod capture;
 mod environment;
 pub(crate) mod lease;
 mod live_table;
+#[cfg_attr(not(cfi), allow(dead_code))]
+pub(crate) mod pool;
 #[cfg(not(loom))]
 pub(crate) mod recorder;
 mod sampler;
 mod size_class;
+mod sketch;
 pub(crate) mod stack;
 pub(crate) mod stack_table;
 mod sync;

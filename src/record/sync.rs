@@ -12,3 +12,12 @@ pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct OwnLine<T>(pub(crate) T);
+
+/// Runs a model under every interleaving with few preemptions;
+/// `LOOM_MAX_PREEMPTIONS` looks further.
+#[cfg(all(test, loom))]
+pub(crate) fn model(f: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    builder.check(f);
+}

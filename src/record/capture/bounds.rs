@@ -41,6 +41,11 @@ pub(super) fn around(sp: u64) -> Option<Bounds> {
 }
 
 impl Bounds {
+    #[cfg(test)]
+    pub(super) fn of(readable: Range<u64>) -> Self {
+        Self { readable }
+    }
+
     /// A word of the stack; an error, for framehop, where there is none.
     pub(super) fn read(&self, address: u64) -> Result<u64, ()> {
         let end = address.checked_add(8).ok_or(())?;

@@ -7,6 +7,8 @@ mod cfi;
 #[cfg(cfi)]
 mod frame_pointer;
 #[cfg(cfi)]
+mod image;
+#[cfg(cfi)]
 pub(crate) mod modules;
 #[cfg(not(cfi))]
 mod portable;

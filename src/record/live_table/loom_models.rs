@@ -7,6 +7,7 @@ use loom::thread;
 use super::*;
 use crate::record::stack::{StackBuffer, StackEnd};
 use crate::record::stack_table::{NodeKey, StackTable};
+use crate::record::sync::model;
 
 struct World {
     table: LiveTable,
@@ -61,13 +62,6 @@ impl World {
             }
         }
     }
-}
-
-fn model(f: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    // `LOOM_MAX_PREEMPTIONS` looks further.
-    builder.preemption_bound = builder.preemption_bound.or(Some(2));
-    builder.check(f);
 }
 
 /// Two threads come and go through the same bucket: slots are reused, and no

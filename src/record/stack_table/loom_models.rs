@@ -5,6 +5,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::*;
+use crate::record::sync::model;
 
 struct World {
     table: StackTable,
@@ -40,13 +41,6 @@ fn assert_belongs_together(sums: &Sums, size: u64) {
     assert_eq!(sums.sampled_bytes, sums.samples * size);
     assert_eq!(sums.objects, sums.samples * size * 2);
     assert_eq!(sums.bytes, sums.samples * size * 3);
-}
-
-fn model(f: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    // `LOOM_MAX_PREEMPTIONS` looks further.
-    builder.preemption_bound = builder.preemption_bound.or(Some(2));
-    builder.check(f);
 }
 
 /// The same stack from two threads is one node; another stack is another.
