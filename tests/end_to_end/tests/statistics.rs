@@ -86,53 +86,53 @@ impl Truth {
     }
 }
 
-/// Allocates so many objects and frees some. Each instance is a function, and
-/// hence a site, of its own. The vector of what is held belongs to it too.
-#[inline(never)]
-fn site<const SIZE: usize>(objects: usize, freed: usize) -> Vec<Block> {
-    for _ in 0..freed {
-        drop(black_box(Block::new(SIZE)));
-    }
-    let mut held = Vec::with_capacity(objects - freed);
-    for _ in freed..objects {
-        held.push(Block::new(black_box(SIZE)));
-    }
-    held
+/// Defines functions that allocate so many objects of one size and free some.
+/// What is held is in a vector, which belongs to the site too.
+macro_rules! sites {
+    ($($name:ident: $size:literal,)*) => {
+        $(
+            #[inline(never)]
+            fn $name(objects: usize, freed: usize) -> Vec<Block> {
+                for _ in 0..freed {
+                    drop(black_box(Block::new(black_box($size))));
+                }
+                let mut held = Vec::with_capacity(objects - freed);
+                for _ in freed..objects {
+                    held.push(Block::new(black_box($size)));
+                }
+                held
+            }
+        )*
+
+        const SITES: &[(&str, usize, fn(usize, usize) -> Vec<Block>)] =
+            &[$((concat!("statistics::", stringify!($name)), $size, $name),)*];
+    };
 }
 
-fn check_site<const SIZE: usize>() {
-    // Enough for 240 samples, three quarters of which are freed again.
-    let p = -(-(SIZE as f64) / INTERVAL as f64).exp_m1();
-    let objects = (240.0 * scale().min(10) as f64 / p) as usize;
-    let freed = objects / 4 * 3;
-    let held = thread::spawn(move || site::<SIZE>(objects, freed))
-        .join()
-        .expect("it ends well");
-
-    let mut truth = Truth::default();
-    truth.add(objects, freed, SIZE);
-    truth.add(1, 0, held.capacity() * size_of::<Block>());
-    // Demanglers write the parameter in different ways.
-    let heap = heap();
-    let names = [
-        format!("statistics::site::<{SIZE}>"),
-        format!("statistics::site<{SIZE}>"),
-    ];
-    let name = names
-        .iter()
-        .find(|name| heap.sample_count(name) > 0)
-        .unwrap_or(&names[0]);
-    truth.check(name, heap.sum(name));
+sites! {
+    tiny: 16,
+    small: 100,
+    middling: 1_000,
+    pages: 10_000,
+    large: 100_000,
+    beyond_the_interval: 1_000_000,
 }
 
 #[test]
 fn estimates_of_every_size_lie_within_six_standard_errors() {
-    check_site::<16>();
-    check_site::<100>();
-    check_site::<1_000>();
-    check_site::<10_000>();
-    check_site::<100_000>();
-    check_site::<1_000_000>();
+    for &(name, size, site) in SITES {
+        // Enough for 240 samples, three quarters of which are freed again.
+        let p = -(-(size as f64) / INTERVAL as f64).exp_m1();
+        let objects = (240.0 * scale().min(10) as f64 / p) as usize;
+        let freed = objects / 4 * 3;
+        let worker = thread::spawn(move || site(objects, freed));
+        let held = worker.join().expect("it ends well");
+
+        let mut truth = Truth::default();
+        truth.add(objects, freed, size);
+        truth.add(1, 0, held.capacity() * size_of::<Block>());
+        truth.check(name, heap().sum(name));
+    }
 }
 
 /// A stack of small objects in great number and one that is large, of which
