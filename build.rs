@@ -1,5 +1,6 @@
 //! Nothing to build: cargo asks for a build script where `links` is set. It
-//! names the targets whose stacks are unwound by call frame information.
+//! sets `cfi` for the targets whose stacks are unwound by call frame information
+//! and whose programs are read as ELF; the others go by the `backtrace` crate.
 use std::env;
 
 fn main() {
@@ -7,7 +8,10 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(cfi)");
     let os = env::var("CARGO_CFG_TARGET_OS");
     let arch = env::var("CARGO_CFG_TARGET_ARCH");
-    if os.as_deref() == Ok("linux") && matches!(arch.as_deref(), Ok("x86_64" | "aarch64")) {
+    let is_known =
+        os.as_deref() == Ok("linux") && matches!(arch.as_deref(), Ok("x86_64" | "aarch64"));
+    let is_overruled = env::var_os("CARGO_CFG_HEAPPROF_PORTABLE").is_some();
+    if is_known && !is_overruled {
         println!("cargo::rustc-cfg=cfi");
     }
 }

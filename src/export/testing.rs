@@ -68,7 +68,7 @@ pub(crate) fn module(path: &str, start: u64, limit: u64) -> Arc<Module> {
 }
 
 /// The test program itself, as the loader mapped it.
-#[cfg(all(feature = "symbolize", target_os = "linux"))]
+#[cfg(all(feature = "symbolize", cfi))]
 pub(crate) fn main_program() -> Arc<Module> {
     use object::read::elf::{ElfFile64, ProgramHeader};
     use object::{LittleEndian, Object};

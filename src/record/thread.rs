@@ -168,7 +168,7 @@ impl Thread {
         self.busy.get()
     }
 
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    #[cfg(cfi)]
     pub(crate) fn stack_bounds(&self) -> &Cell<(usize, usize)> {
         &self.stack_bounds
     }

@@ -251,7 +251,7 @@ fn a_writer_that_fails_is_reported() {
     assert!(matches!(error, Error::Write(source) if source.kind() == io::ErrorKind::StorageFull));
 }
 
-#[cfg(all(feature = "symbolize", target_os = "linux"))]
+#[cfg(all(feature = "symbolize", cfi))]
 mod symbolized {
     use super::*;
     use crate::export::testing::main_program;

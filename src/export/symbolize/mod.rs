@@ -8,20 +8,10 @@ use crate::export::Symbols;
 use crate::export::frame::{Frame, Frames};
 use crate::module::Module;
 
-#[cfg(all(
-    feature = "symbolize",
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
+#[cfg(all(feature = "symbolize", cfi))]
 #[path = "elf/mod.rs"]
 mod backend;
-#[cfg(all(
-    feature = "symbolize",
-    not(all(
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    ))
-))]
+#[cfg(all(feature = "symbolize", not(cfi)))]
 #[path = "portable.rs"]
 mod backend;
 #[cfg(not(feature = "symbolize"))]

@@ -11,10 +11,8 @@ mod image;
 #[cfg(cfi)]
 pub(crate) mod modules;
 #[cfg(not(cfi))]
-mod portable;
-
-#[cfg(not(cfi))]
-pub(crate) use portable as modules;
+#[path = "portable.rs"]
+pub(crate) mod modules;
 
 use super::stack::StackBuffer;
 
@@ -129,5 +127,5 @@ pub(crate) fn capture(
     _process_generation: u64,
     out: &mut StackBuffer,
 ) {
-    portable::walk(out);
+    modules::walk(out);
 }
