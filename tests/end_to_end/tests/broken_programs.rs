@@ -11,22 +11,28 @@ use std::process::{Command, Output};
 use heapprof_end_to_end::{Profile, Reader, Values};
 use tempfile::TempDir;
 
-/// A copy of the `victim` program in a folder of its own.
+const VICTIM: &str = env!("CARGO_BIN_EXE_victim");
+
+/// The `victim` program in a folder of its own.
 struct Victim {
     folder: TempDir,
 }
 
 impl Victim {
+    // The program is linked, not copied: while this process has a file open for
+    // writing, a child that another thread forks has it too, and until that
+    // child is another program nobody can run the file.
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder can be made");
-        fs::copy(env!("CARGO_BIN_EXE_victim"), folder.path().join("victim")).expect("it is copied");
-        Self { folder }
+        let victim = Self::missing();
+        fs::hard_link(VICTIM, victim.program()).expect("the folder is on the same disk");
+        victim
     }
 
     fn stripped(option: &str) -> Self {
-        let victim = Self::new();
-        let status = Command::new("strip")
-            .arg(option)
+        let victim = Self::missing();
+        let mut strip = Command::new("strip");
+        let status = strip
+            .args([option, VICTIM, "-o"])
             .arg(victim.program())
             .status();
         assert!(
@@ -35,6 +41,13 @@ impl Victim {
                 .success()
         );
         victim
+    }
+
+    fn missing() -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+        Self {
+            folder: folder.expect("a folder can be made"),
+        }
     }
 
     fn program(&self) -> PathBuf {
@@ -155,7 +168,8 @@ fn pprof_symbolizes_addresses_with_the_binary_at_hand() {
     assert!(!main.build_id.is_empty() && !main.has_functions, "{main:?}");
 
     // In another folder than it ran in, where its build id tells that it is the one.
-    let elsewhere = tempfile::tempdir().expect("a folder can be made");
+    let elsewhere =
+        tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
     fs::rename(victim.program(), elsewhere.path().join("victim")).expect("it can be moved");
     let reader = Reader::standalone().env("PPROF_BINARY_PATH", elsewhere.path());
     let top = reader.top("inuse_space", [victim.profile()]);

@@ -299,7 +299,8 @@ fn stacks_begin_with_the_users_own_call_and_keep_inlined_frames() {
     for stack in profile.stacks("pprof_readers::inlining_caller") {
         let names: Vec<&str> = stack.iter().map(|frame| frame.name.as_str()).collect();
         let position = |part: &str| names.iter().position(|name| name.contains(part));
-        let callee = position("pprof_readers::inlined_callee");
+        // With `debug = "line-tables-only"` inlined functions have bare names.
+        let callee = position("inlined_callee");
         let caller = position("pprof_readers::inlining_caller");
         assert!(callee.is_some() && callee < caller, "{names:#?}");
         for name in &names {
