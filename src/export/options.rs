@@ -28,7 +28,9 @@ pub enum Symbols {
     /// Function names from the symbol tables: no files, lines or inlined frames.
     /// Takes milliseconds, and next to no memory.
     Names,
-    /// Addresses and build ids, for `go tool pprof` with the binary at hand.
+    /// Addresses and build ids: names are looked up by the reader, with the binary
+    /// at hand. The standalone `pprof` does it well; `go tool pprof` reads no Rust
+    /// debug information and shows bare names.
     None,
 }
 

@@ -83,8 +83,8 @@ fn encode(snapshot: &Snapshot, profile: &Profile, options: PprofOptions) -> prot
             .map_or(0, nanos),
         duration_nanos: snapshot.duration.map_or(0, nanos),
         drop_frames: match options.symbols {
-            Symbols::Full => 0,
-            Symbols::Names | Symbols::None => strings.index(DROP_FRAMES),
+            Symbols::Full | Symbols::Names => 0,
+            Symbols::None => strings.index(DROP_FRAMES),
         },
         sample: profile
             .samples
@@ -171,9 +171,9 @@ fn mapping(
         file_offset: mapping.segment.file_offset,
         filename: strings.index(&mapping.module.path.to_string_lossy()),
         build_id: strings.index(&build_id),
-        // Keeps pprof from looking for files and lines in its own copy of the
-        // binary, so only where there is nothing to add.
-        has_functions: symbols == Symbols::Full && mapping.is_symbolized,
+        // Keeps pprof from looking again. `go tool pprof` reads no Rust debug
+        // information, and would put shorter names in place of these.
+        has_functions: symbols != Symbols::None && mapping.is_symbolized,
     }
 }
 

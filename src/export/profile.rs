@@ -88,7 +88,7 @@ pub(crate) struct Function {
 pub(crate) struct Mapping {
     pub(crate) module: Arc<Module>,
     pub(crate) segment: Segment,
-    /// Every address in use there has a name, and debug information was read.
+    /// Every address in use there has a name.
     pub(crate) is_symbolized: bool,
 }
 

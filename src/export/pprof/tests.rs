@@ -284,19 +284,20 @@ mod symbolized {
     }
 
     #[test]
-    fn names_alone_leave_the_rest_to_pprof() {
+    fn names_alone_stand_as_they_are() {
         let profile = decode(
             &own_snapshot(),
             PprofOptions::default().symbols(Symbols::Names),
         );
         assert!(text(&profile, profile.function[0].name).contains("symbolized::call"));
-        assert!(!profile.mapping[0].has_functions);
-        assert_ne!(profile.drop_frames, 0);
+        assert!(profile.mapping[0].has_functions);
+        assert_eq!(profile.drop_frames, 0);
         let profile = decode(
             &own_snapshot(),
             PprofOptions::default().symbols(Symbols::None),
         );
         assert!(profile.function.is_empty() && !profile.mapping[0].has_functions);
+        assert_ne!(profile.drop_frames, 0);
     }
 
     #[test]

@@ -117,13 +117,9 @@ impl Addresses {
             let module = mapping.map(|id| &*self.mappings[id.0].module);
             let resolution = symbolize(module, &asked, symbols);
 
-            let all_named = resolution.frames.iter().all(|frames| !frames.is_empty());
-            let any_line = resolution
-                .frames
-                .iter()
-                .any(|f| f.iter().any(|f| f.line > 0));
             if let Some(id) = mapping {
-                self.mappings[id.0].is_symbolized = all_named && any_line;
+                self.mappings[id.0].is_symbolized =
+                    resolution.frames.iter().all(|frames| !frames.is_empty());
             }
             self.problems.extend(resolution.problem);
             for (index, frames) in indices.into_iter().zip(resolution.frames) {

@@ -7,6 +7,8 @@ mod split_dwarf;
 mod start_line;
 mod symtab;
 
+use object::Object;
+
 use super::{Found, Frame, Strings, Symbols};
 use crate::module::Module;
 use object_file::{Elf, ObjectFile};
@@ -43,7 +45,17 @@ pub(super) fn resolve(
             name_outermost(frames, &String::from_utf8_lossy(name), strings);
         }
     }
+    if frames.iter().all(Vec::is_empty) && elves.iter().all(is_stripped) {
+        return Err(Some(format!("{}: stripped", module.path.display())));
+    }
     Ok(frames)
+}
+
+/// Neither a full symbol table nor debug information.
+fn is_stripped(elf: &Elf) -> bool {
+    [".symtab", ".debug_info"]
+        .iter()
+        .all(|section| elf.section_by_name(section).is_none())
 }
 
 /// Gives the function that inlined the others the linker's name, which has the
