@@ -131,7 +131,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
             unsafe { self.inner.dealloc(ptr, layout) }
         } else {
             // SAFETY: the caller's contract.
-            unsafe { Self::dealloc_candidate(ptr, layout, self) }
+            unsafe { Self::dealloc_candidate(ptr, layout.size(), layout.align(), self) }
         }
     }
 
@@ -184,9 +184,13 @@ impl<A: GlobalAlloc> Alloc<A> {
         unsafe { this.allocate(layout, Contents::Zeroed, sample, &registers) }
     }
 
-    /// Looks like a sampled block, and mostly is none.
+    /// Looks like a sampled block, and mostly is none: an allocator hands out the
+    /// block of a freed sample again and again. Not cold, therefore, and with the
+    /// layout in two arguments, in the order that they come in.
     #[inline(never)]
-    unsafe fn dealloc_candidate(ptr: *mut u8, layout: Layout, this: &Self) {
+    unsafe fn dealloc_candidate(ptr: *mut u8, size: usize, align: usize, this: &Self) {
+        // SAFETY: the caller had it as a layout.
+        let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
         if RECORDER.is_candidate(ptr) {
             // SAFETY: the caller's contract.
             unsafe { Self::dealloc_slow(ptr, layout, this) }
