@@ -341,6 +341,7 @@ impl Recorder {
 
     /// In a forked child: the parent's other threads do not exist here, and
     /// what they had leased is free.
+    #[cfg(cfi)]
     pub(crate) fn enter_child(&self) {
         self.process_generation.fetch_add(1, Ordering::Relaxed);
     }
