@@ -9,7 +9,7 @@ use crate::{Failure, Result, cargo};
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Folders and endings of which a published crate holds nothing else.
-const FOLDERS: [&str; 3] = ["src", "examples", "docs"];
+const FOLDERS: [&str; 4] = ["src", "benches", "examples", "docs"];
 const ENDINGS: [&str; 2] = ["rs", "md"];
 
 /// Files in the crate's root; cargo adds some of its own.
