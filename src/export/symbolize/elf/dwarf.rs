@@ -115,9 +115,16 @@ impl<'data> DebugInfo<'data> {
         frame
     }
 
+    /// The line of a function's first instruction, unless that was inlined from
+    /// another function.
     fn line_at(&self, address: u64) -> u32 {
-        let location = self.context.find_location(address).ok().flatten();
-        location.and_then(|location| location.line).unwrap_or(0)
+        let Ok(mut frames) = self.context.find_frames(address).skip_all_loads() else {
+            return 0;
+        };
+        match (frames.next(), frames.next()) {
+            (Ok(Some(frame)), Ok(None)) => frame.location.and_then(|at| at.line).unwrap_or(0),
+            _ => 0,
+        }
     }
 }
 

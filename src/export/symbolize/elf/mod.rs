@@ -150,10 +150,12 @@ mod tests {
             "{frames:?}"
         );
         assert_eq!((inner.line, outer.line), (INLINED_LINE + 1, OUTER_LINE + 2));
-        assert_eq!(
-            (inner.start_line, outer.start_line),
-            (INLINED_LINE, OUTER_LINE)
-        );
+        // A release build has `debug = "line-tables-only"`, which leaves them out:
+        // then they are unknown, and never wrong.
+        for (found, expected) in [(inner, INLINED_LINE), (outer, OUTER_LINE)] {
+            let is_unknown = found.start_line == 0 && !cfg!(debug_assertions);
+            assert!(found.start_line == expected || is_unknown, "{found:?}");
+        }
         assert!(
             outer.name.starts_with("heapprof::export::symbolize"),
             "{}",
