@@ -73,18 +73,7 @@ fn test(workspace: &Workspace, steps: &mut Steps) -> Result {
     // Inlining decides what a stack looks like and the fast path is made for
     // release builds, so every integration test has to hold there too.
     steps.run("tests, release", || {
-        cargo(workspace)
-            .args([
-                "test",
-                "--release",
-                "--no-fail-fast",
-                "--lib",
-                "--bins",
-                "--tests",
-            ])
-            .args(PROFILER_PACKAGES)
-            .envs(tools.variables())
-            .run()
+        release_tests(workspace).envs(tools.variables()).run()
     })
 }
 
@@ -143,21 +132,26 @@ fn verify(workspace: &Workspace, steps: &mut Steps) -> Result {
 fn soak(workspace: &Workspace, steps: &mut Steps) -> Result {
     let tools = steps.run("tools", || tools::install(&workspace.target))?;
     steps.run("tests, release, long", || {
-        cargo(workspace)
-            .args([
-                "test",
-                "--release",
-                "--no-fail-fast",
-                "--lib",
-                "--bins",
-                "--tests",
-            ])
-            .args(PROFILER_PACKAGES)
+        release_tests(workspace)
             .envs(tools.variables())
             .env("HEAPPROF_TEST_SCALE", SOAK_SCALE)
             .run()
     })?;
     steps.run("loom models, deep", || loom(workspace, "4"))
+}
+
+/// The tests of what depends on the optimizer, in a release build.
+fn release_tests(workspace: &Workspace) -> Command {
+    cargo(workspace)
+        .args([
+            "test",
+            "--release",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+        ])
+        .args(PROFILER_PACKAGES)
 }
 
 /// Runs the models of the lock-free tables. In a target directory of their own:
