@@ -8,7 +8,7 @@ use super::environment::{self, Interval};
 use super::live_table::{LiveSample, LiveTable};
 use super::sampler::{EVERY_ALLOCATION, OFF, Weight};
 use super::size_class::class_limit;
-use super::stack::{StackBuffer, StackEnd};
+use super::stack::StackEnd;
 use super::stack_table::{Node, NodeKey, NodeSums, StackTable, Sums};
 use super::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, OwnLine};
 use super::thread::{self, Settings, Thread};
@@ -170,11 +170,12 @@ impl Recorder {
     /// if there is no place to keep it.
     pub(crate) fn begin(&self, sample: Sample, registers: &Registers) -> Option<Pending> {
         let _busy = thread::busy();
-        let mut stack = StackBuffer::new();
         let unwinder = Unwinder::from_u32(self.unwinder.load(Ordering::Relaxed));
-        capture::capture(unwinder, registers, self.process_generation(), &mut stack);
-        let key = NodeKey::new(&stack, class_limit(sample.size as u64));
-        let node = self.stacks.node(&key, &self.arena);
+        let object_size = class_limit(sample.size as u64);
+        let node = capture::with_stack(unwinder, registers, self.process_generation(), |stack| {
+            self.stacks
+                .node(&NodeKey::new(stack, object_size), &self.arena)
+        });
         match node {
             Some(node) => Some(Pending { sample, node }),
             None => {
