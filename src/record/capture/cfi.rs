@@ -4,7 +4,7 @@
 use super::Registers;
 use super::bounds::Bounds;
 use super::modules::{Known, Scratch};
-use super::rule::{Frame, Rule, Stop};
+use super::rule::{Frame, PackedRule, Rule, Stop};
 use super::rule_cache::Found;
 use crate::record::stack::{ReturnAddress, StackBuffer, StackEnd};
 
@@ -39,7 +39,9 @@ pub(super) fn walk(
 #[inline(always)]
 fn rule_at(address: u64, known: &mut Known<'_>, scratch: &mut Scratch) -> Option<Rule> {
     match scratch.rules.get(address, known.generation()) {
-        Some(found) => known.confirm(found.image, address).then_some(found.rule),
+        Some(found) => known
+            .confirm(found.image, address)
+            .then(|| found.rule.unpack()),
         None => look_up(address, known, scratch),
     }
 }
@@ -52,10 +54,10 @@ fn look_up(address: u64, known: &mut Known<'_>, scratch: &mut Scratch) -> Option
         table.rule(address, &mut scratch.context)
     });
     let found = Found {
+        rule: PackedRule::of(rule),
         generation: known.generation(),
         image,
-        rule,
     };
     scratch.rules.put(address, found);
-    Some(rule)
+    Some(found.rule.unpack())
 }

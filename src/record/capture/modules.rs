@@ -37,7 +37,7 @@ pub(super) struct ModuleSet {
     loaded: Vec<Loaded>,
     closed: Vec<Arc<Module>>,
     /// Executable address ranges in order, and whose they are.
-    code: Vec<(Range<u64>, u16)>,
+    code: Vec<(Range<u64>, u32)>,
     /// Of the first images, those that stay for ever: a bit each.
     for_ever: u64,
 }
@@ -101,19 +101,19 @@ impl ModuleSet {
     }
 
     /// The image that has code at this address, by its index.
-    fn image_around(&self, address: u64) -> Option<(u16, &Loaded)> {
+    fn image_around(&self, address: u64) -> Option<(u32, &Loaded)> {
         let after = self
             .code
             .partition_point(|(range, _)| range.start <= address);
         let (range, index) = self.code.get(after.checked_sub(1)?)?;
-        let image = self.loaded.get(usize::from(*index))?;
+        let image = self.loaded.get(*index as usize)?;
         (address < range.end).then_some((*index, image))
     }
 }
 
 /// The first images have a bit each.
-fn bit_of(image: u16) -> Option<u64> {
-    1_u64.checked_shl(u32::from(image))
+fn bit_of(image: u32) -> Option<u64> {
+    1_u64.checked_shl(image)
 }
 
 /// The current modules, for one walk: each that the walk meets is checked once to
@@ -137,7 +137,7 @@ impl<'a> Known<'a> {
 
     /// The image that has code at this address, by its index, and its unwind
     /// tables. The address must be that of code that is running.
-    pub(super) fn image_at(&mut self, address: u64) -> Option<(u16, Option<&'a UnwindTable>)> {
+    pub(super) fn image_at(&mut self, address: u64) -> Option<(u32, Option<&'a UnwindTable>)> {
         let (index, image) = self.set.image_around(address)?;
         self.confirm(index, address)
             .then_some((index, image.unwind.as_deref()))
@@ -145,14 +145,14 @@ impl<'a> Known<'a> {
 
     /// Is this image still there? `address` must be that of running code in it.
     #[inline(always)]
-    pub(super) fn confirm(&mut self, image: u16, address: u64) -> bool {
+    pub(super) fn confirm(&mut self, image: u32, address: u64) -> bool {
         bit_of(image).is_some_and(|bit| self.confirmed & bit != 0) || self.ask(image, address)
     }
 
     #[cold]
     #[inline(never)]
-    fn ask(&mut self, image: u16, address: u64) -> bool {
-        let Some(loaded) = self.set.loaded.get(usize::from(image)) else {
+    fn ask(&mut self, image: u32, address: u64) -> bool {
+        let Some(loaded) = self.set.loaded.get(image as usize) else {
             return false;
         };
         let is_there = match &loaded.stay {

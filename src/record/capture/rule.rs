@@ -41,6 +41,79 @@ pub(super) enum Saved {
     Lost,
 }
 
+/// A rule in one word: two bits of kind, 30 of offset, twice 16 of where a
+/// register is saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PackedRule(u64);
+
+impl PackedRule {
+    const ROOT: u64 = 1;
+    const BY_STACK_POINTER: u64 = 2;
+    const BY_FRAME_POINTER: u64 = 3;
+    const KIND_BITS: u32 = 2;
+
+    /// A rule whose offset has no room becomes unknown.
+    pub(super) fn of(rule: Rule) -> Self {
+        let caller = match rule {
+            Rule::Unknown => return Self(0),
+            Rule::Root => return Self(Self::ROOT),
+            Rule::Caller(caller) => caller,
+        };
+        let kind = match caller.base {
+            Base::StackPointer => Self::BY_STACK_POINTER,
+            Base::FramePointer => Self::BY_FRAME_POINTER,
+        };
+        let shifted = caller.offset.wrapping_shl(Self::KIND_BITS);
+        if shifted.wrapping_shr(Self::KIND_BITS) != caller.offset {
+            return Self(0);
+        }
+        let word = |saved: Saved| u64::from(saved.pack().cast_unsigned());
+        Self(
+            kind | u64::from(shifted.cast_unsigned())
+                | word(caller.return_address) << 32
+                | word(caller.frame_pointer) << 48,
+        )
+    }
+
+    #[inline(always)]
+    pub(super) fn unpack(self) -> Rule {
+        let base = match self.0 & 3 {
+            Self::BY_STACK_POINTER => Base::StackPointer,
+            Self::BY_FRAME_POINTER => Base::FramePointer,
+            Self::ROOT => return Rule::Root,
+            _ => return Rule::Unknown,
+        };
+        Rule::Caller(Caller {
+            base,
+            offset: (self.0 as i32).wrapping_shr(Self::KIND_BITS),
+            return_address: Saved::unpack((self.0 >> 32) as i16),
+            frame_pointer: Saved::unpack((self.0 >> 48) as i16),
+        })
+    }
+}
+
+impl Saved {
+    const IN_PLACE: i16 = i16::MIN;
+    const LOST: i16 = i16::MAX;
+
+    fn pack(self) -> i16 {
+        match self {
+            Self::At(words) => words,
+            Self::InPlace => Self::IN_PLACE,
+            Self::Lost => Self::LOST,
+        }
+    }
+
+    #[inline(always)]
+    fn unpack(word: i16) -> Self {
+        match word {
+            Self::IN_PLACE => Self::InPlace,
+            Self::LOST => Self::Lost,
+            words => Self::At(words),
+        }
+    }
+}
+
 /// Why a walk went no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -72,6 +145,7 @@ impl Frame {
 
     /// Goes on to the caller, whose return address is the result. Every read is
     /// within `bounds`, and the stack pointer only ever rises.
+    #[inline(always)]
     pub(super) fn step(&mut self, rule: &Rule, bounds: &Bounds) -> Result<u64, Stop> {
         let caller = match rule {
             Rule::Root => return Err(Stop::Root),
@@ -163,6 +237,36 @@ mod tests {
             link: None,
         };
         (frame.step(&rule, &bounds), frame)
+    }
+
+    #[test]
+    fn packs_and_unpacks() {
+        let same = |rule| assert_eq!(PackedRule::of(rule).unpack(), rule);
+        same(Rule::Root);
+        same(Rule::Unknown);
+        for base in [Base::StackPointer, Base::FramePointer] {
+            for offset in [0, 8, -8, 4096, (1 << 29) - 1, -1 << 29] {
+                for saved in [Saved::InPlace, Saved::Lost, Saved::At(-1), Saved::At(300)] {
+                    same(Rule::Caller(Caller {
+                        base,
+                        offset,
+                        return_address: saved,
+                        frame_pointer: Saved::At(-2),
+                    }));
+                    same(Rule::Caller(Caller {
+                        base,
+                        offset,
+                        return_address: Saved::At(-1),
+                        frame_pointer: saved,
+                    }));
+                }
+            }
+        }
+        for offset in [1 << 29, i32::MAX, i32::MIN] {
+            let too_far = Rule::Caller(Caller { offset, ..CALLER });
+            assert_eq!(PackedRule::of(too_far).unpack(), Rule::Unknown);
+        }
+        assert_eq!(PackedRule::default().unpack(), Rule::Unknown);
     }
 
     #[test]

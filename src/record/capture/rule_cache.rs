@@ -5,10 +5,10 @@
 
 use core::sync::atomic::fence;
 
-use super::rule::Rule;
+use super::rule::PackedRule;
 use crate::record::sync::{AtomicU64, Ordering};
 
-/// 32 KiB a cache, touched as it is used.
+/// 24 KiB a cache, touched as it is used.
 const LEN_LOG2: u32 = 10;
 const LEN: usize = 1 << LEN_LOG2;
 
@@ -21,7 +21,7 @@ pub(super) struct RuleCache {
     entries: Box<[Entry]>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Entry {
     /// Written last and cleared first: a process that is forked off while a
     /// thread writes inherits the entry as it was, as it will be, or as none.
@@ -30,29 +30,20 @@ struct Entry {
 }
 
 /// What was found out about an address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 pub(super) struct Found {
+    pub(super) rule: PackedRule,
     /// The list of modules that it was looked up in.
     pub(super) generation: u32,
     /// Which of them it is in.
-    pub(super) image: u16,
-    pub(super) rule: Rule,
+    pub(super) image: u32,
 }
-
-const _: () = assert!(size_of::<Entry>() == 32);
 
 impl RuleCache {
     pub(super) fn new() -> Self {
-        let empty = || Entry {
-            address: AtomicU64::new(NOWHERE),
-            found: Found {
-                generation: 0,
-                image: 0,
-                rule: Rule::Unknown,
-            },
-        };
         Self {
-            entries: (0..LEN).map(|_| empty()).collect(),
+            entries: (0..LEN).map(|_| Entry::default()).collect(),
         }
     }
 
@@ -86,6 +77,7 @@ fn slot_of(address: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rule::Rule;
     use super::*;
 
     #[test]
@@ -94,7 +86,7 @@ mod tests {
         let found = |image| Found {
             generation: 3,
             image,
-            rule: Rule::Root,
+            rule: PackedRule::of(Rule::Root),
         };
         cache.put(0x1234, found(7));
         assert_eq!(cache.get(0x1234, 3).map(|found| found.image), Some(7));
