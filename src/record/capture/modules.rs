@@ -23,7 +23,7 @@ const MAX_SCRATCHES: usize = 32;
 /// Modules that were closed and are still named in older stacks.
 const MAX_CLOSED_MODULES: usize = 256;
 
-static MODULES: Pool<ModuleSet, (OwnStack, Scratch), MAX_SCRATCHES> = Pool::new();
+static MODULES: Pool<ModuleSet, (OwnStack, Box<Scratch>), MAX_SCRATCHES> = Pool::new();
 
 /// What an unwinder at work needs, beside a stack.
 pub(super) struct Scratch {
@@ -192,13 +192,16 @@ pub(crate) fn fill_pool(threads: u64, process_generation: u64) {
         if change.current().is_none() {
             return;
         }
-        let Some(stack) = OwnStack::new() else {
+        let Some(mut stack) = OwnStack::new() else {
             return;
         };
-        let scratch = Scratch {
-            rules: RuleCache::new(),
-            context: Context::new_in(),
-        };
+        // Kilobytes that pass over a stack on their way: let it not be the program's.
+        let scratch = stack.call(|| {
+            Box::new(Scratch {
+                rules: RuleCache::new(),
+                context: Context::new_in(),
+            })
+        });
         if !change.add_seat((stack, scratch)) {
             return;
         }

@@ -143,6 +143,15 @@ impl Frame {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn of(stack_pointer: u64, frame_pointer: u64) -> Self {
+        Self {
+            stack_pointer,
+            frame_pointer: Some(frame_pointer),
+            link: None,
+        }
+    }
+
     /// Goes on to the caller, whose return address is the result. Every read is
     /// within `bounds`, and the stack pointer only ever rises.
     #[inline(always)]

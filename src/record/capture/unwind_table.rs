@@ -169,3 +169,6 @@ fn saved(rule: Option<RegisterRule<usize>>) -> Saved {
         _ => Saved::Lost,
     }
 }
+
+#[cfg(test)]
+mod tests;
