@@ -155,8 +155,7 @@ impl Recorder {
             }
             if is_new {
                 let _busy = thread::busy();
-                let threads = self.threads_seen.load(Ordering::Relaxed);
-                capture::modules::fill_pool(threads, self.process_generation());
+                capture::modules::fill_pool(self.threads_seen(), self.process_generation());
             }
             let interval = interval?;
             Some(Sample {
@@ -271,6 +270,11 @@ impl Recorder {
     /// Counts the free of a sampled block.
     pub(crate) fn credit(&self, entry: &LiveSample) {
         entry.node.add_free(&sums_of(entry));
+    }
+
+    /// Threads that allocated so far.
+    pub(crate) fn threads_seen(&self) -> u64 {
+        self.threads_seen.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_prepared(&self) -> bool {

@@ -208,10 +208,10 @@ pub(crate) fn fill_pool(threads: u64, process_generation: u64) {
     }
 }
 
-/// Asks the loader what is loaded, publishes it for captures, and returns every
-/// module that a recorded address can belong to. Takes the loader's lock and
-/// allocates; the caller is busy.
-pub(crate) fn refresh(process_generation: u64) -> Vec<Arc<Module>> {
+/// Asks the loader what is loaded, publishes it for captures of so many threads,
+/// and returns every module that a recorded address can belong to. Takes the
+/// loader's lock and allocates; the caller is busy.
+pub(crate) fn refresh(process_generation: u64, threads: u64) -> Vec<Arc<Module>> {
     let mut change = loop {
         match MODULES.try_change(process_generation) {
             Some(change) => break change,
@@ -222,10 +222,13 @@ pub(crate) fn refresh(process_generation: u64) -> Vec<Arc<Module>> {
         change.publish(newer);
     }
     change.free_replaced();
-    change.current().map_or_else(Vec::new, |set| {
+    let modules = change.current().map_or_else(Vec::new, |set| {
         let loaded = set.loaded.iter().map(|loaded| &loaded.module);
         loaded.chain(&set.closed).map(Arc::clone).collect()
-    })
+    });
+    drop(change);
+    fill_pool(threads.max(1), process_generation);
+    modules
 }
 
 #[cfg(test)]
@@ -236,7 +239,7 @@ mod tests {
     /// look changes nothing.
     #[test]
     fn finds_what_is_loaded() {
-        let modules = refresh(1);
+        let modules = refresh(1, 1);
         let here = finds_what_is_loaded as *const () as u64;
         let libc = libc::free as *const () as u64;
         let generation = modules
@@ -255,7 +258,7 @@ mod tests {
         assert!(module_of(libc).path.to_string_lossy().contains("libc"));
         assert!(!module_of(libc).build_id.is_empty());
 
-        let again = refresh(1);
+        let again = refresh(1, 1);
         assert!(
             again
                 .iter()

@@ -2,6 +2,7 @@
 //! through one of them, and reading what it left behind.
 
 pub mod plugin;
+pub mod stress;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
