@@ -152,7 +152,7 @@ fn broken_tables_break_nothing() {
     for round in 0..rounds(60_000) {
         let (mut index, mut frames) = tables_of(&programs[round as usize % programs.len()]);
         for _ in 0..random.next() % 6 {
-            let bytes = if random.next() % 4 == 0 {
+            let bytes = if random.next().is_multiple_of(4) {
                 &mut index
             } else {
                 &mut frames
