@@ -1,6 +1,8 @@
 //! What the tests of hard conditions share: running a program that lives
 //! through one of them, and reading what it left behind.
 
+pub mod exhausted;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
