@@ -152,6 +152,9 @@ pub struct Stats {
     pub free_filter_alignment: u64,
     /// `HEAPPROF_SAMPLE_INTERVAL` was set to something that is no interval.
     pub invalid_environment: bool,
+    /// The environment could not be read (there is no `/proc`, or a sandbox
+    /// denies it): `HEAPPROF_SAMPLE_INTERVAL`, if it was set, did not count.
+    pub unreadable_environment: bool,
 }
 
 /// Kept by the exporter, which is a floor above.
@@ -271,6 +274,7 @@ impl Stats {
             resolved_frames_bytes: RESOLVED_FRAMES_BYTES.load(Ordering::Relaxed),
             free_filter_alignment: RECORDER.sample_align() as u64,
             invalid_environment: count(&tallies.invalid_environment) != 0,
+            unreadable_environment: count(&tallies.unreadable_environment) != 0,
             records: 0,
             torn_reads: 0,
         }

@@ -125,6 +125,27 @@ impl Arena {
         Some(unsafe { core::slice::from_raw_parts(place, len) })
     }
 
+    /// `len` zeroed values of two types, from one piece: both or neither, so that
+    /// an attempt that fails uses nothing up.
+    #[cfg(not(loom))]
+    pub(crate) fn zeroed_pair<A: Zeroed, B: Zeroed>(
+        &self,
+        len: usize,
+    ) -> Option<(&'static [A], &'static [B])> {
+        const { assert!(size_of::<A>() % PIECE_ALIGN == 0 && align_of::<B>() <= PIECE_ALIGN) };
+        let first = size_of::<A>().checked_mul(len)?;
+        let second = size_of::<B>().checked_mul(len)?;
+        let place = self.piece(first.checked_add(second)?, align_of::<A>())?;
+        // SAFETY: as above; the second begins where the first ends, aligned as the
+        // assertion says.
+        Some(unsafe {
+            (
+                core::slice::from_raw_parts(place.cast(), len),
+                core::slice::from_raw_parts(place.add(first).cast(), len),
+            )
+        })
+    }
+
     #[cfg(not(loom))]
     fn piece(&self, bytes: usize, align: usize) -> Option<*mut u8> {
         if align > PIECE_ALIGN {
@@ -224,6 +245,13 @@ impl Arena {
                 .leak(),
         )
     }
+
+    pub(crate) fn zeroed_pair<A: Zeroed, B: Zeroed>(
+        &self,
+        len: usize,
+    ) -> Option<(&'static [A], &'static [B])> {
+        Some((self.zeroed(len)?, self.zeroed(len)?))
+    }
 }
 
 /// Whole pages from the operating system.
@@ -318,6 +346,30 @@ mod tests {
         assert!(arena.zeroed::<AtomicU64>(1 << 20).is_none());
         assert_eq!(arena.used_bytes(), arena.limit_bytes());
     }
+
+    #[test]
+    fn what_does_not_fit_uses_nothing_up() {
+        let arena = Arena::new(3 * CHUNK_BYTES as u64);
+        // The first half would fit, the whole does not.
+        let words = CHUNK_BYTES / 64 * 2;
+        for _ in 0..10 {
+            assert!(arena.zeroed_pair::<Line, AtomicU64>(words * 2).is_none());
+        }
+        assert_eq!(arena.used_bytes(), 0);
+        let (lines, numbers) = arena.zeroed_pair::<Line, AtomicU64>(words).unwrap();
+        assert_eq!((lines.len(), numbers.len()), (words, words));
+        numbers
+            .iter()
+            .for_each(|number| number.store(1, Ordering::Relaxed));
+        let is_zero = |line: &Line| line.0.iter().all(|word| word.load(Ordering::Relaxed) == 0);
+        assert!(lines.iter().all(is_zero), "they do not overlap");
+    }
+
+    #[repr(C, align(64))]
+    struct Line([AtomicU64; 8]);
+
+    // SAFETY: made of atomics, for which zero bytes are a value.
+    unsafe impl Zeroed for Line {}
 
     #[test]
     fn zeroed_means_zero() {

@@ -329,11 +329,13 @@ impl Level {
         older: Option<&'static Self>,
         arena: &Arena,
     ) -> Option<&'static Self> {
-        let buckets = 1_usize.checked_shl(buckets_log2)?;
+        // Together: a table that can no longer grow is asked to again and again,
+        // and must not use up what is left for new stacks.
+        let (buckets, samples) = arena.zeroed_pair(1_usize.checked_shl(buckets_log2)?)?;
         arena.place(Self {
             buckets_log2,
-            buckets: arena.zeroed(buckets)?,
-            samples: arena.zeroed(buckets)?,
+            buckets,
+            samples,
             live: AtomicU64::new(0),
             older,
         })

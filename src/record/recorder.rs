@@ -66,6 +66,7 @@ pub(crate) struct Tallies {
     pub(crate) missing_stacks: AtomicU64,
     pub(crate) foreign_frees: AtomicU64,
     pub(crate) invalid_environment: AtomicU64,
+    pub(crate) unreadable_environment: AtomicU64,
 }
 
 /// A sample that is about to be taken.
@@ -102,6 +103,7 @@ impl Recorder {
                 missing_stacks: AtomicU64::new(0),
                 foreign_frees: AtomicU64::new(0),
                 invalid_environment: AtomicU64::new(0),
+                unreadable_environment: AtomicU64::new(0),
             },
             process_generation: AtomicU64::new(1),
             threads_seen: AtomicU64::new(0),
@@ -282,6 +284,12 @@ impl Recorder {
                 .store(built_in.unwinder as u32, Ordering::Relaxed);
             let interval = match environment::sample_interval() {
                 Interval::Unset => built_in.sample_interval,
+                Interval::Unreadable => {
+                    self.tallies
+                        .unreadable_environment
+                        .store(1, Ordering::Relaxed);
+                    built_in.sample_interval
+                }
                 Interval::Bytes(bytes) => bytes,
                 Interval::Invalid => {
                     environment::complain();

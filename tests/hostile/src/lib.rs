@@ -1,6 +1,9 @@
 //! What the tests of hard conditions share: running a program that lives
 //! through one of them, and reading what it left behind.
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod denied;
+pub mod exhausted;
 pub mod plugin;
 pub mod stress;
 
