@@ -142,6 +142,18 @@ pub(crate) fn with_stack<R>(
 #[cfg(cfi)]
 static NOT_CAPTURED: StackBuffer = StackBuffer::new();
 
+/// A whole walk with cold caches, and no other stack to do it on.
+#[cfg(all(test, cfi))]
+fn unwind_on_this_stack(registers: &Registers) {
+    modules::with_current(1, |known, _, _| {
+        let mut scratch = modules::Scratch::new();
+        let mut stack = StackBuffer::new();
+        let bounds = bounds::around(registers.sp);
+        cfi::walk(registers, &bounds, known, &mut scratch, &mut stack);
+        assert!(stack.frames().len() > 3);
+    });
+}
+
 #[cfg(not(cfi))]
 pub(crate) fn with_stack<R>(
     _unwinder: Unwinder,

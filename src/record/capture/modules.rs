@@ -31,6 +31,15 @@ pub(super) struct Scratch {
     pub(super) context: Context,
 }
 
+impl Scratch {
+    pub(super) fn new() -> Box<Self> {
+        Box::new(Self {
+            rules: RuleCache::new(),
+            context: Context::new_in(),
+        })
+    }
+}
+
 /// What was loaded at one time.
 pub(super) struct ModuleSet {
     generation: u32,
@@ -196,12 +205,7 @@ pub(crate) fn fill_pool(threads: u64, process_generation: u64) {
             return;
         };
         // Kilobytes that pass over a stack on their way: let it not be the program's.
-        let scratch = stack.call(|| {
-            Box::new(Scratch {
-                rules: RuleCache::new(),
-                context: Context::new_in(),
-            })
-        });
+        let scratch = stack.call(Scratch::new);
         if !change.add_seat((stack, scratch)) {
             return;
         }

@@ -19,8 +19,9 @@ enum Expected {
     Whole,
     /// Addresses only, and the profile says so.
     NoNames,
-    /// Samples of the main thread have no stack, and the profile says so.
-    NoStacks,
+    /// The main thread's stack has no known end: stacks that go beyond a page of it
+    /// are cut there.
+    SomeCutStacks,
     /// No table could be made: everything is lost, and the profile says so.
     AllLost,
 }
@@ -57,11 +58,8 @@ fn check(profile: &Profile, expected: Expected, what: &str) {
         expected == Expected::AllLost,
         "{what}"
     );
-    assert_eq!(
-        says("samples without a stack"),
-        expected == Expected::NoStacks,
-        "{what}"
-    );
+    let may_be_cut = expected == Expected::SomeCutStacks;
+    assert!(may_be_cut || !says("samples whose stack was cut"), "{what}");
     assert_eq!(
         says("no names from"),
         expected == Expected::NoNames,
@@ -90,12 +88,10 @@ fn check(profile: &Profile, expected: Expected, what: &str) {
             assert_eq!(profile.sum("denied::site_thread"), by_thread(), "{what}");
         }
         Expected::NoNames => assert_eq!(profile.sample_count("denied::"), 0, "{what}"),
-        Expected::NoStacks => {
-            let without = profile.sum("[no stack]");
-            assert!(
-                without.in_use_bytes >= held().in_use_bytes,
-                "{what}: {without:?}"
-            );
+        // No frame is wrong, and each object is counted once.
+        Expected::SomeCutStacks => {
+            let found = profile.sum("denied::site_held");
+            assert!(found.in_use_objects <= held().in_use_objects, "{what}");
         }
         Expected::AllLost => unreachable!("checked above"),
     }
@@ -108,7 +104,7 @@ fn each_group_of_calls_alone() {
         let expected = match group.name {
             TABLES => Expected::AllLost,
             FILES | "open" | "stat" => Expected::NoNames,
-            "limits" => Expected::NoStacks,
+            "limits" => Expected::SomeCutStacks,
             _ => Expected::Whole,
         };
         check(
@@ -133,7 +129,7 @@ fn every_group_at_once() {
     let profile = profile_of(&mut command(&all_but("")));
     check(&profile, Expected::AllLost, "everything");
     let profile = profile_of(&mut command(&all_but(TABLES)));
-    check(&profile, Expected::NoStacks, "everything but tables");
+    check(&profile, Expected::SomeCutStacks, "everything but tables");
 }
 
 #[test]
