@@ -49,9 +49,28 @@ impl Bounds {
         if address < self.readable.start || end > self.readable.end || !address.is_multiple_of(8) {
             return None;
         }
+        let word;
         // SAFETY: aligned, and between this thread's stack pointer and the upper
-        // end of its stack, or of the page that it is in, which are mapped.
-        Some(unsafe { (address as *const u64).read_volatile() })
+        // end of its stack, or of the page that it is in, which are mapped. By an
+        // instruction of our own: the word is another frame's, of which the
+        // language, and a sanitizer, knows nothing good.
+        unsafe {
+            #[cfg(target_arch = "x86_64")]
+            core::arch::asm!(
+                "mov {word}, qword ptr [{address}]",
+                address = in(reg) address,
+                word = lateout(reg) word,
+                options(readonly, nostack, preserves_flags),
+            );
+            #[cfg(target_arch = "aarch64")]
+            core::arch::asm!(
+                "ldr {word}, [{address}]",
+                address = in(reg) address,
+                word = lateout(reg) word,
+                options(readonly, nostack, preserves_flags),
+            );
+        }
+        Some(word)
     }
 
     /// Can a frame end at `address`? The outermost one ends where the stack does.

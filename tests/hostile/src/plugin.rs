@@ -76,10 +76,8 @@ impl Plugin {
     }
 
     /// Has the plugin allocate a block, which outlives it.
-    #[inline(never)]
     pub fn allocate(&self) -> Held {
-        // Not the last thing done here, or it would be a jump instead of a call.
-        black_box(Held((self.allocate)(BYTES)))
+        ask_for_a_block(self.allocate)
     }
 
     /// Where its code is.
@@ -99,6 +97,13 @@ impl Plugin {
         let found = unsafe { libc::dladdr(self.code() as *const c_void, info.as_mut_ptr()) };
         assert_eq!(found, 0, "the library is still there");
     }
+}
+
+/// The plugin's caller, for profiles to name.
+#[inline(never)]
+fn ask_for_a_block(allocate: extern "C" fn(usize) -> *mut u8) -> Held {
+    // Not the last thing done here, or it would be a jump instead of a call.
+    black_box(Held(allocate(BYTES)))
 }
 
 /// A block that a plugin allocated, freed by the host.

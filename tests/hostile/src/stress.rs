@@ -157,22 +157,11 @@ fn random_layout(random: &mut Random) -> Layout {
 }
 
 impl Block {
-    #[inline(never)]
     fn new(random: &mut Random, truth: &mut Truth, interval: u64) -> Self {
         let layout = random_layout(random);
         truth.operations += 1;
         truth.allocated(layout.size(), interval);
-        // SAFETY: the size is not 0.
-        let start = unsafe {
-            if random.below(4) == 0 {
-                let start = alloc::alloc_zeroed(layout);
-                assert!(!start.is_null() && *start.add(layout.size() - 1) == 0);
-                start
-            } else {
-                alloc::alloc(layout)
-            }
-        };
-        assert!(!start.is_null(), "there is memory");
+        let start = allocate_block(layout, random.below(4) == 0);
         assert!(start.addr().is_multiple_of(layout.align()));
         let block = Self {
             start,
@@ -197,15 +186,12 @@ impl Block {
         assert_eq!(ends, [self.tag; 2], "someone wrote into a block");
     }
 
-    #[inline(never)]
     fn resize(&mut self, random: &mut Random, truth: &mut Truth, interval: u64) {
         self.check();
         let size = random_layout(random).size();
         truth.operations += 1;
         truth.allocated(size, interval);
-        // SAFETY: the block's own layout; the size is not 0.
-        let start = unsafe { alloc::realloc(self.start, self.layout, size) };
-        assert!(!start.is_null(), "there is memory");
+        let start = reallocate_block(self.start, self.layout, size);
         // SAFETY: inside the block.
         assert_eq!(unsafe { *start }, self.tag, "the contents came along");
         self.start = start;
@@ -219,6 +205,32 @@ impl Block {
         // SAFETY: the block's own layout.
         unsafe { alloc::dealloc(self.start, self.layout) };
     }
+}
+
+// The two functions that a profile names.
+
+#[inline(never)]
+fn allocate_block(layout: Layout, zeroed: bool) -> *mut u8 {
+    // SAFETY: the size is not 0.
+    let start = unsafe {
+        if zeroed {
+            alloc::alloc_zeroed(layout)
+        } else {
+            alloc::alloc(layout)
+        }
+    };
+    assert!(!start.is_null(), "there is memory");
+    // SAFETY: inside the block.
+    assert!(!zeroed || unsafe { *start.add(layout.size() - 1) } == 0);
+    start
+}
+
+#[inline(never)]
+fn reallocate_block(start: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+    // SAFETY: the block's own layout; the size is not 0.
+    let start = unsafe { alloc::realloc(start, layout, size) };
+    assert!(!start.is_null(), "there is memory");
+    start
 }
 
 /// Where threads leave blocks for each other.
@@ -400,7 +412,7 @@ fn check_totals(intervals: Intervals, plan: &Plan, truth: &Truth, change: &Snaps
                 .write_pprof(&mut gzip, PprofOptions::default().symbols(Symbols::Names))
                 .expect("nothing can go wrong in memory");
             let profile = Profile::decode(&gzip);
-            let found = profile.sum("stress::Block::new") + profile.sum("stress::Block::resize");
+            let found = profile.sum("::allocate_block") + profile.sum("::reallocate_block");
             let objects = truth.allocations.cast_signed();
             let lost = stats.lost_samples.cast_signed();
             if lost == 0 {
