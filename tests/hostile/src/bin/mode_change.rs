@@ -98,11 +98,12 @@ fn blocks(interval: u64, birth: Birth, size: usize, align: usize) -> Vec<Block> 
     set_sample_interval(interval).expect("a valid interval");
     let before = live_samples();
     let mut held = vec![born(birth, size, align)];
+    // A look takes longer than an allocation.
+    let batch = (interval / size as u64 / 4).clamp(1, 64);
     while interval != 0 && live_samples() == before {
-        if held.len() > 2 {
-            held.swap_remove(1).free();
-        }
-        held.push(born(birth, size, align));
+        // One that is not sampled stays.
+        held.drain(1..).for_each(Block::free);
+        held.extend((0..batch).map(|_| born(birth, size, align)));
     }
     held
 }
