@@ -147,7 +147,7 @@ pub(crate) const BUILDS: [Build; 27] = [
         ..PLAIN
     },
     Build {
-        name: "legacy-names",
+        name: "v0-names",
         what: "`-C symbol-mangling-version=v0`",
         rustflags: "-Csymbol-mangling-version=v0",
         ..PLAIN

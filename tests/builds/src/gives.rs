@@ -145,7 +145,7 @@ fn has_lines(stacks: &[Vec<Frame>]) -> Result<bool> {
     let of_owners: Vec<&Frame> = stacks
         .iter()
         .flatten()
-        .filter(|frame| OWNERS.iter().any(|owner| frame.name.contains(owner.name)))
+        .filter(|frame| OWNERS.iter().any(|owner| frame.name.ends_with(owner.name)))
         .collect();
     let with_lines: Vec<_> = of_owners.iter().filter(|frame| frame.line > 0).collect();
     if with_lines.is_empty() {
