@@ -30,16 +30,9 @@ pub fn set_sample_interval(bytes: u64) -> Result<(), Error> {
     }
     let _busy = thread::busy();
     ensure_registered()?;
-    set_up();
+    modules::refresh(RECORDER.process_generation(), RECORDER.threads_seen());
     RECORDER.change_interval(bytes);
     Ok(())
-}
-
-/// Makes captures possible: lists the modules and makes the first of the
-/// unwinder's caches. The caller is busy.
-fn set_up() {
-    modules::refresh(RECORDER.process_generation());
-    modules::fill_pool(1, RECORDER.process_generation());
 }
 
 /// Runs before `main`, outside of any allocation: what a set-up needs the loader
@@ -62,7 +55,7 @@ static AT_START: extern "C" fn() = {
         // SAFETY: the handler adds to an atomic, nothing else.
         unsafe { libc::pthread_atfork(None, None, Some(enter_child)) };
         if RECORDER.interval() != 0 {
-            set_up();
+            modules::refresh(RECORDER.process_generation(), RECORDER.threads_seen());
         }
     }
 

@@ -27,6 +27,7 @@
     )
 )]
 
+mod address_filter;
 mod arena;
 #[cfg(not(loom))]
 pub(crate) mod capture;
@@ -36,9 +37,11 @@ pub(crate) mod lease;
 mod live_table;
 #[cfg_attr(not(cfi), allow(dead_code))]
 pub(crate) mod pool;
+mod preparation;
 #[cfg(not(loom))]
 pub(crate) mod recorder;
 mod sampler;
+mod settings;
 mod size_class;
 mod sketch;
 pub(crate) mod stack;

@@ -4,6 +4,8 @@
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod denied;
 pub mod exhausted;
+pub mod plugin;
+pub mod stress;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
