@@ -132,7 +132,9 @@ impl Arena {
         &self,
         len: usize,
     ) -> Option<(&'static [A], &'static [B])> {
-        const { assert!(size_of::<A>().is_multiple_of(PIECE_ALIGN) && align_of::<B>() <= PIECE_ALIGN) };
+        const {
+            assert!(size_of::<A>().is_multiple_of(PIECE_ALIGN) && align_of::<B>() <= PIECE_ALIGN);
+        };
         let first = size_of::<A>().checked_mul(len)?;
         let second = size_of::<B>().checked_mul(len)?;
         let place = self.piece(first.checked_add(second)?, align_of::<A>())?;

@@ -211,9 +211,15 @@ impl Recorder {
     /// freed the block behind our back. It is gone.
     fn retire_stale(&self, ptr: *mut u8) {
         if let Some(stale) = self.live.remove(ptr.addr()) {
-            self.credit(&stale);
-            self.tallies.foreign_frees.fetch_add(1, Ordering::Relaxed);
+            self.retire(&stale);
         }
+    }
+
+    /// Counts a sampled block that something else freed.
+    #[cold]
+    fn retire(&self, stale: &LiveSample) {
+        self.credit(stale);
+        self.tallies.foreign_frees.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A sample that could not be kept.
@@ -227,15 +233,25 @@ impl Recorder {
             .fetch_add(sample.weight.bytes, Ordering::Relaxed);
     }
 
-    /// What is known of `ptr`, if it is a sampled block. For its owner.
-    pub(crate) fn look_up(&self, ptr: *mut u8) -> Option<LiveSample> {
-        self.live.get(ptr.addr())
+    /// What is known of `ptr`, if it is a sampled block of `size` bytes. For its
+    /// owner.
+    pub(crate) fn look_up(&self, ptr: *mut u8, size: usize) -> Option<LiveSample> {
+        self.live.get(ptr.addr()).filter(|entry| entry.size == size)
     }
 
-    /// Takes `ptr` out of the live table, before it is freed: afterwards another
-    /// thread may own the address.
-    pub(crate) fn take_out(&self, ptr: *mut u8) -> Option<LiveSample> {
-        self.live.remove(ptr.addr())
+    /// Takes `ptr`, a block of `size` bytes, out of the live table before it is
+    /// freed: afterwards another thread may own the address.
+    ///
+    /// An entry of another size tells of an earlier block, freed behind our back:
+    /// this one is unsampled, and has its natural layout. One of the same size
+    /// cannot be told apart.
+    pub(crate) fn take_out(&self, ptr: *mut u8, size: usize) -> Option<LiveSample> {
+        let entry = self.live.remove(ptr.addr())?;
+        if entry.size == size {
+            return Some(entry);
+        }
+        self.retire(&entry);
+        None
     }
 
     /// Puts back what `take_out` returned: the block was not freed after all.
