@@ -26,7 +26,8 @@ fn everything_is_counted_and_freed_again() {
     let (held, freed) = (profile(&path, "held"), profile(&path, "freed"));
 
     let first = Values::held(3, 1_000);
-    let early = Values::held(5, 3_000) + Values::partly_freed(7, 7, 2_000) + Values::held(2, 50_000);
+    let early =
+        Values::held(5, 3_000) + Values::partly_freed(7, 7, 2_000) + Values::held(2, 50_000);
     let late = Values::held(4, 5_000);
     let threads = Values::held(24, 6_000) + Values::partly_freed(300, 300, 7_000);
     let before = first + early + late + threads;
@@ -39,7 +40,10 @@ fn everything_is_counted_and_freed_again() {
         ..values
     };
     assert_eq!(before_main(&freed), gone(before));
-    assert_eq!(freed.sum("before_main::main_holds"), Values::partly_freed(1, 1, 9_000));
+    assert_eq!(
+        freed.sum("before_main::main_holds"),
+        Values::partly_freed(1, 1, 9_000)
+    );
 }
 
 #[test]

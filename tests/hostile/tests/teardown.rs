@@ -20,14 +20,20 @@ fn handlers_at_exit_allocate_free_and_dump() {
 
     let first = profile(&path, "first");
     assert_eq!(first.sum("teardown::main_holds"), all_freed(5, 1_000));
-    assert_eq!(first.sum("teardown::handler_holds"), Values::held(3, 40_000));
+    assert_eq!(
+        first.sum("teardown::handler_holds"),
+        Values::held(3, 40_000)
+    );
     let resized = |times| all_freed(times, 100) + all_freed(times, 200);
     assert_eq!(first.sum("teardown::handler_comes_and_goes"), resized(1));
 
     let last = profile(&path, "last");
     assert_eq!(last.sum("teardown::main_holds"), all_freed(5, 1_000));
     assert_eq!(last.sum("teardown::handler_holds"), all_freed(3, 40_000));
-    assert_eq!(last.sum("teardown::handler_comes_and_goes"), resized(1 + THREADS));
+    assert_eq!(
+        last.sum("teardown::handler_comes_and_goes"),
+        resized(1 + THREADS)
+    );
     assert_eq!(last.sum("[no stack]"), Values::default());
 }
 
@@ -46,7 +52,10 @@ fn destructors_of_thread_locals_leave_no_phantoms() {
         after.sum("teardown::dying_comes_and_goes"),
         all_freed(threads * 3 * 10, 70)
     );
-    assert_eq!(after.sum("teardown::dying_holds"), Values::held(threads * 3, 3_000));
+    assert_eq!(
+        after.sum("teardown::dying_holds"),
+        Values::held(threads * 3, 3_000)
+    );
 }
 
 #[test]
@@ -58,7 +67,10 @@ fn destructors_of_keys_run_last_and_are_counted() {
     // Once by the thread itself, then after each of four calls.
     let partly = |size| Values::partly_freed(THREADS * 5, THREADS * 4, size);
     let block = size_of::<heapprof_end_to_end::Block>();
-    assert_eq!(after.sum("teardown::key_holds"), partly(600) + partly(block));
+    assert_eq!(
+        after.sum("teardown::key_holds"),
+        partly(600) + partly(block)
+    );
 }
 
 #[test]
@@ -74,7 +86,10 @@ fn the_last_dump_comes_while_threads_allocate() {
         let (_folder, path) = folder(env!("CARGO_TARGET_TMPDIR"));
         Ran::of(PROGRAM, &["detached-dump", &path.to_string_lossy()]).expect_success();
         let profile = profile(&path, "while");
-        assert_eq!(profile.sum("teardown::handler_holds"), Values::held(3, 40_000));
+        assert_eq!(
+            profile.sum("teardown::handler_holds"),
+            Values::held(3, 40_000)
+        );
         let running = profile.sum("teardown::dying_comes_and_goes");
         // At most one block on each thread, those in their last moments too.
         assert!((0..=13).contains(&running.in_use_objects), "{running:?}");

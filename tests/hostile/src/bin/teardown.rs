@@ -86,9 +86,10 @@ extern "C" fn first_handler() {
 
 extern "C" fn last_handler() {
     HELD.lock().expect("nobody panics").clear();
-    // New threads, even now.
-    let threads = [(); THREADS].map(|()| thread::spawn(handler_comes_and_goes));
-    for thread in threads {
+    // New threads, even now. One at a time: who starts while another is being
+    // given what it unwinds with may find nothing, and go without a stack.
+    for _ in 0..THREADS {
+        let thread = thread::spawn(handler_comes_and_goes);
         thread.join().expect("it ends well");
     }
     dump("last");
@@ -157,9 +158,8 @@ fn thread_locals() {
     // Those of the main thread end before this runs.
     call_at_exit(after_the_last_thread_local);
     let live = || FIRST.with_borrow_mut(|first| *first = Some(dying_lives(500, 0)));
-    let threads = [(); THREADS].map(|()| thread::spawn(live));
-    for thread in threads {
-        thread.join().expect("it ends well");
+    for _ in 0..THREADS {
+        thread::spawn(live).join().expect("it ends well");
     }
     live();
 }
@@ -176,7 +176,10 @@ static KEY: OnceLock<libc::pthread_key_t> = OnceLock::new();
 fn thread_keys() {
     let mut key = 0;
     // SAFETY: the destructor takes the key's value.
-    assert_eq!(unsafe { libc::pthread_key_create(&raw mut key, Some(key_ends)) }, 0);
+    assert_eq!(
+        unsafe { libc::pthread_key_create(&raw mut key, Some(key_ends)) },
+        0
+    );
     KEY.set(key).expect("only here");
     for _ in 0..THREADS {
         Thread::start(key_lives, 256 << 10).join();
@@ -197,7 +200,10 @@ fn key_holds() -> *mut c_void {
 
 fn set_key(value: *mut c_void) {
     // SAFETY: the key was made before any thread.
-    assert_eq!(unsafe { libc::pthread_setspecific(*KEY.get().expect("made"), value) }, 0);
+    assert_eq!(
+        unsafe { libc::pthread_setspecific(*KEY.get().expect("made"), value) },
+        0
+    );
 }
 
 extern "C" fn key_ends(value: *mut c_void) {
