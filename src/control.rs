@@ -2,6 +2,7 @@
 //! the program starts.
 
 use crate::error::Error;
+use crate::fork;
 use crate::record::capture::modules;
 use crate::record::recorder::RECORDER;
 use crate::record::thread;
@@ -38,7 +39,7 @@ pub fn set_sample_interval(bytes: u64) -> Result<(), Error> {
 /// Makes captures possible: lists the modules and makes the first of the
 /// unwinder's caches. The caller is busy.
 fn set_up() {
-    modules::refresh(RECORDER.process_generation());
+    fork::while_nobody_forks(|| modules::refresh(RECORDER.process_generation()));
     modules::fill_pool(1, RECORDER.process_generation());
 }
 
@@ -48,10 +49,6 @@ fn set_up() {
 #[used]
 #[unsafe(link_section = ".init_array")]
 static AT_START: extern "C" fn() = {
-    extern "C" fn enter_child() {
-        RECORDER.enter_child();
-    }
-
     extern "C" fn at_start() {
         let _busy = thread::busy();
         // An allocation: the wrapper, if it is registered, is asked at least once.
@@ -59,8 +56,15 @@ static AT_START: extern "C" fn() = {
         if ensure_registered().is_err() {
             return;
         }
-        // SAFETY: the handler adds to an atomic, nothing else.
-        unsafe { libc::pthread_atfork(None, None, Some(enter_child)) };
+        // SAFETY: the handlers change atomics of ours; the first may wait for
+        // another thread, but not for long.
+        unsafe {
+            libc::pthread_atfork(
+                Some(fork::prepare),
+                Some(fork::go_on_in_parent),
+                Some(fork::go_on_in_child),
+            )
+        };
         if RECORDER.interval() != 0 {
             set_up();
         }

@@ -21,6 +21,8 @@ mod error;
 #[cfg(not(loom))]
 mod export;
 #[cfg(not(loom))]
+mod fork;
+#[cfg(not(loom))]
 mod module;
 mod record;
 #[cfg(not(loom))]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
+use crate::fork;
 use crate::module::Module;
 use crate::record::capture::modules;
 use crate::record::recorder::RECORDER;
@@ -178,7 +179,7 @@ impl Snapshot {
     pub fn take() -> Result<Self, Error> {
         let _busy = thread::busy();
         ensure_registered()?;
-        let modules = modules::refresh(RECORDER.process_generation());
+        let modules = fork::while_nobody_forks(|| modules::refresh(RECORDER.process_generation()));
         let mut torn_reads = 0;
         let mut records: Vec<_> = RECORDER
             .nodes()
