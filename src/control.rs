@@ -41,7 +41,16 @@ pub fn set_sample_interval(bytes: u64) -> Result<(), Error> {
 #[used]
 #[unsafe(link_section = ".init_array")]
 static AT_START: extern "C" fn() = {
-    extern "C" fn enter_child() {
+    extern "C" fn prepare() {
+        modules::FORK_GATE.close();
+    }
+
+    extern "C" fn in_parent() {
+        modules::FORK_GATE.open();
+    }
+
+    extern "C" fn in_child() {
+        modules::FORK_GATE.open_in_child();
         RECORDER.enter_child();
     }
 
@@ -52,8 +61,9 @@ static AT_START: extern "C" fn() = {
         if ensure_registered().is_err() {
             return;
         }
-        // SAFETY: the handler adds to an atomic, nothing else.
-        unsafe { libc::pthread_atfork(None, None, Some(enter_child)) };
+        // SAFETY: the handlers change atomics of ours; the first may wait for
+        // another thread, but not for long.
+        unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
         if RECORDER.interval() != 0 {
             modules::refresh(RECORDER.process_generation(), RECORDER.threads_seen());
         }

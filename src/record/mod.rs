@@ -33,6 +33,8 @@ mod arena;
 pub(crate) mod capture;
 #[cfg(not(loom))]
 mod environment;
+#[cfg_attr(not(cfi), allow(dead_code))]
+mod fork_gate;
 pub(crate) mod lease;
 mod live_table;
 #[cfg_attr(not(cfi), allow(dead_code))]

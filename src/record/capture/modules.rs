@@ -16,6 +16,7 @@ use super::own_stack::OwnStack;
 use super::rule_cache::RuleCache;
 use super::unwind_table::{Context, UnwindTable};
 use crate::module::Module;
+use crate::record::fork_gate::ForkGate;
 use crate::record::pool::Pool;
 
 /// How many threads can unwind at the same moment.
@@ -24,6 +25,9 @@ const MAX_SCRATCHES: usize = 32;
 const MAX_CLOSED_MODULES: usize = 256;
 
 static MODULES: Pool<ModuleSet, (OwnStack, Box<Scratch>), MAX_SCRATCHES> = Pool::new();
+
+/// Keeps forks out while the loader is asked.
+pub(crate) static FORK_GATE: ForkGate = ForkGate::new();
 
 /// What an unwinder at work needs, beside a stack.
 pub(super) struct Scratch {
@@ -222,7 +226,8 @@ pub(crate) fn refresh(process_generation: u64, threads: u64) -> Vec<Arc<Module>>
             None => std::thread::yield_now(),
         }
     };
-    if let Some(newer) = ModuleSet::newer_than(change.current()) {
+    let newer = FORK_GATE.while_nobody_forks(|| ModuleSet::newer_than(change.current()));
+    if let Some(newer) = newer {
         change.publish(newer);
     }
     change.free_replaced();

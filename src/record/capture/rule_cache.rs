@@ -3,10 +3,8 @@
 //! of an older one.
 #![allow(clippy::disallowed_types)]
 
-use core::sync::atomic::fence;
-
 use super::rule::PackedRule;
-use crate::record::sync::{AtomicU64, Ordering};
+use crate::record::sync::{AtomicU64, Ordering, fence};
 
 /// 24 KiB a cache, touched as it is used.
 const LEN_LOG2: u32 = 10;
