@@ -83,7 +83,11 @@ mod loom_models {
             shared.0.refine(4096);
             let refiner = {
                 let shared = Arc::clone(&shared);
-                thread::spawn(move || shared.0.refine(64))
+                thread::spawn(move || {
+                    shared.0.refine(64);
+                    // A coarser interval takes nothing back.
+                    shared.0.refine(4096);
+                })
             };
             let allocator = {
                 let shared = Arc::clone(&shared);

@@ -15,7 +15,11 @@ use core::ptr;
 
 use super::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
+#[cfg(not(loom))]
 const CHUNK_BYTES: usize = 1 << 20;
+/// So small that models reach the end of one.
+#[cfg(loom)]
+const CHUNK_BYTES: usize = 8 * PIECE_ALIGN;
 /// Pieces start on cache lines.
 const PIECE_ALIGN: usize = 64;
 /// Larger pieces than this are mapped by themselves.
@@ -148,7 +152,6 @@ impl Arena {
         })
     }
 
-    #[cfg(not(loom))]
     fn piece(&self, bytes: usize, align: usize) -> Option<*mut u8> {
         if align > PIECE_ALIGN {
             return None;
@@ -175,7 +178,6 @@ impl Arena {
 
     /// Puts a fresh chunk in the place of the used-up one. Another thread may be
     /// first; then its chunk serves.
-    #[cfg(not(loom))]
     fn next_chunk(&self, used_up: *mut Chunk) -> Option<()> {
         let fresh = self.map(CHUNK_BYTES)?.cast::<Chunk>();
         // SAFETY: freshly mapped, ours alone, page-aligned.
@@ -198,7 +200,6 @@ impl Arena {
         Some(())
     }
 
-    #[cfg(not(loom))]
     fn map(&self, bytes: usize) -> Option<*mut u8> {
         let before = self.used_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let fits = before.saturating_add(bytes as u64) <= self.limit_bytes.load(Ordering::Relaxed);
@@ -288,7 +289,7 @@ mod pages {
 
 /// Where there is no `mmap`: the system allocator, called by its own name and
 /// therefore never through the wrapper.
-#[cfg(all(not(unix), not(loom)))]
+#[cfg(any(not(unix), loom))]
 mod pages {
     use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -378,5 +379,45 @@ mod tests {
         let arena = Arena::new(64 << 20);
         let words = arena.zeroed::<AtomicU64>(1 << 18).unwrap();
         assert!(words.iter().all(|word| word.load(Ordering::Relaxed) == 0));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_models {
+    use super::*;
+    use crate::record::sync::model;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// Two threads need a new chunk at the same moment: no piece is handed out
+    /// twice, and what was mapped in vain is given back.
+    #[test]
+    fn loom_pieces_do_not_overlap() {
+        model(|| {
+            let arena = Arc::new(Arena::new(2 * CHUNK_BYTES as u64));
+            let take = |arena: &Arena| {
+                let piece = |_| {
+                    arena
+                        .piece(PIECE_ALIGN, PIECE_ALIGN)
+                        .map(|piece| piece.addr())
+                };
+                [0; 2].map(piece)
+            };
+            let other = {
+                let arena = Arc::clone(&arena);
+                thread::spawn(move || take(&arena))
+            };
+            let mine = take(&arena);
+            let theirs = other.join().unwrap();
+            let mut pieces: Vec<_> = mine.into_iter().chain(theirs).flatten().collect();
+            assert_eq!(pieces.len(), 4, "there is room for all");
+            pieces.sort_unstable();
+            assert!(
+                pieces
+                    .windows(2)
+                    .all(|pair| pair[1] - pair[0] >= PIECE_ALIGN)
+            );
+            assert_eq!(arena.used_bytes.load(Ordering::Relaxed), CHUNK_BYTES as u64);
+        });
     }
 }
