@@ -203,7 +203,7 @@ impl<A: GlobalAlloc> Alloc<A> {
     #[cold]
     #[inline(never)]
     unsafe fn dealloc_slow(ptr: *mut u8, layout: Layout, this: &Self) {
-        let Some(entry) = RECORDER.take_out(ptr) else {
+        let Some(entry) = RECORDER.take_out(ptr, layout.size()) else {
             // SAFETY: the caller's contract; an unsampled block.
             return unsafe { this.inner.dealloc(ptr, layout) };
         };
@@ -230,7 +230,9 @@ impl<A: GlobalAlloc> Alloc<A> {
         // SAFETY: the caller promises that `new_size` is a valid size for this
         // alignment.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        let old_align_log2 = RECORDER.look_up(ptr).map(|entry| entry.align_log2);
+        let old_align_log2 = RECORDER
+            .look_up(ptr, layout.size())
+            .map(|entry| entry.align_log2);
         let old_layout = old_align_log2.map_or(layout, |log2| aligned(layout, log2));
         let moves_to_sampled_small = sample.is_some() && sampled_layout(new_layout) != new_layout;
         // SAFETY: the caller's contract, and `old_layout` is what the block was
@@ -323,7 +325,7 @@ impl<A: GlobalAlloc> Alloc<A> {
             let block = self.allocate(new_layout, Contents::Any, sample, registers);
             if !block.is_null() {
                 ptr::copy_nonoverlapping(ptr, block, old_size.min(new_layout.size()));
-                if let Some(entry) = RECORDER.take_out(ptr) {
+                if let Some(entry) = RECORDER.take_out(ptr, old_size) {
                     RECORDER.credit(&entry);
                 }
                 self.inner.dealloc(ptr, old_layout);
@@ -346,7 +348,7 @@ impl<A: GlobalAlloc> Alloc<A> {
         registers: &Registers,
     ) -> *mut u8 {
         let pending = sample.and_then(|sample| RECORDER.begin(sample, registers));
-        let entry = RECORDER.take_out(ptr);
+        let entry = RECORDER.take_out(ptr, layout.size());
         // SAFETY: the caller's contract.
         let block = unsafe { self.inner.realloc(ptr, layout, new_layout.size()) };
         if block.is_null() {

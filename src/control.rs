@@ -2,7 +2,6 @@
 //! the program starts.
 
 use crate::error::Error;
-use crate::fork;
 use crate::record::capture::modules;
 use crate::record::recorder::RECORDER;
 use crate::record::thread;
@@ -31,16 +30,9 @@ pub fn set_sample_interval(bytes: u64) -> Result<(), Error> {
     }
     let _busy = thread::busy();
     ensure_registered()?;
-    set_up();
+    modules::refresh(RECORDER.process_generation(), RECORDER.threads_seen());
     RECORDER.change_interval(bytes);
     Ok(())
-}
-
-/// Makes captures possible: lists the modules and makes the first of the
-/// unwinder's caches. The caller is busy.
-fn set_up() {
-    fork::while_nobody_forks(|| modules::refresh(RECORDER.process_generation()));
-    modules::fill_pool(1, RECORDER.process_generation());
 }
 
 /// Runs before `main`, outside of any allocation: what a set-up needs the loader
@@ -49,6 +41,19 @@ fn set_up() {
 #[used]
 #[unsafe(link_section = ".init_array")]
 static AT_START: extern "C" fn() = {
+    extern "C" fn prepare() {
+        modules::FORK_GATE.close();
+    }
+
+    extern "C" fn in_parent() {
+        modules::FORK_GATE.open();
+    }
+
+    extern "C" fn in_child() {
+        modules::FORK_GATE.open_in_child();
+        RECORDER.enter_child();
+    }
+
     extern "C" fn at_start() {
         let _busy = thread::busy();
         // An allocation: the wrapper, if it is registered, is asked at least once.
@@ -58,15 +63,9 @@ static AT_START: extern "C" fn() = {
         }
         // SAFETY: the handlers change atomics of ours; the first may wait for
         // another thread, but not for long.
-        unsafe {
-            libc::pthread_atfork(
-                Some(fork::prepare),
-                Some(fork::go_on_in_parent),
-                Some(fork::go_on_in_child),
-            )
-        };
+        unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
         if RECORDER.interval() != 0 {
-            set_up();
+            modules::refresh(RECORDER.process_generation(), RECORDER.threads_seen());
         }
     }
 

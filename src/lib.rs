@@ -21,8 +21,6 @@ mod error;
 #[cfg(not(loom))]
 mod export;
 #[cfg(not(loom))]
-mod fork;
-#[cfg(not(loom))]
 mod module;
 mod record;
 #[cfg(not(loom))]

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
-use crate::fork;
 use crate::module::Module;
 use crate::record::capture::modules;
 use crate::record::recorder::RECORDER;
@@ -153,6 +152,9 @@ pub struct Stats {
     pub free_filter_alignment: u64,
     /// `HEAPPROF_SAMPLE_INTERVAL` was set to something that is no interval.
     pub invalid_environment: bool,
+    /// The environment could not be read (there is no `/proc`, or a sandbox
+    /// denies it): `HEAPPROF_SAMPLE_INTERVAL`, if it was set, did not count.
+    pub unreadable_environment: bool,
 }
 
 /// Kept by the exporter, which is a floor above.
@@ -179,7 +181,7 @@ impl Snapshot {
     pub fn take() -> Result<Self, Error> {
         let _busy = thread::busy();
         ensure_registered()?;
-        let modules = fork::while_nobody_forks(|| modules::refresh(RECORDER.process_generation()));
+        let modules = modules::refresh(RECORDER.process_generation(), RECORDER.threads_seen());
         let mut torn_reads = 0;
         let mut records: Vec<_> = RECORDER
             .nodes()
@@ -272,6 +274,7 @@ impl Stats {
             resolved_frames_bytes: RESOLVED_FRAMES_BYTES.load(Ordering::Relaxed),
             free_filter_alignment: RECORDER.sample_align() as u64,
             invalid_environment: count(&tallies.invalid_environment) != 0,
+            unreadable_environment: count(&tallies.unreadable_environment) != 0,
             records: 0,
             torn_reads: 0,
         }

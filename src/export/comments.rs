@@ -47,6 +47,12 @@ pub(super) fn comments(stats: &Stats, profile: &Profile) -> Vec<String> {
             "heapprof: HEAPPROF_SAMPLE_INTERVAL was not a number of bytes and was ignored".into(),
         );
     }
+    if stats.unreadable_environment {
+        comments.push(
+            "heapprof: /proc/self/environ could not be read; HEAPPROF_SAMPLE_INTERVAL did not count"
+                .into(),
+        );
+    }
     comments.extend(
         profile
             .problems

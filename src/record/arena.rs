@@ -15,7 +15,11 @@ use core::ptr;
 
 use super::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
+#[cfg(not(loom))]
 const CHUNK_BYTES: usize = 1 << 20;
+/// So small that models reach the end of one.
+#[cfg(loom)]
+const CHUNK_BYTES: usize = 8 * PIECE_ALIGN;
 /// Pieces start on cache lines.
 const PIECE_ALIGN: usize = 64;
 /// Larger pieces than this are mapped by themselves.
@@ -125,7 +129,29 @@ impl Arena {
         Some(unsafe { core::slice::from_raw_parts(place, len) })
     }
 
+    /// `len` zeroed values of two types, from one piece: both or neither, so that
+    /// an attempt that fails uses nothing up.
     #[cfg(not(loom))]
+    pub(crate) fn zeroed_pair<A: Zeroed, B: Zeroed>(
+        &self,
+        len: usize,
+    ) -> Option<(&'static [A], &'static [B])> {
+        const {
+            assert!(size_of::<A>().is_multiple_of(PIECE_ALIGN) && align_of::<B>() <= PIECE_ALIGN);
+        };
+        let first = size_of::<A>().checked_mul(len)?;
+        let second = size_of::<B>().checked_mul(len)?;
+        let place = self.piece(first.checked_add(second)?, align_of::<A>())?;
+        // SAFETY: as above; the second begins where the first ends, aligned as the
+        // assertion says.
+        Some(unsafe {
+            (
+                core::slice::from_raw_parts(place.cast(), len),
+                core::slice::from_raw_parts(place.add(first).cast(), len),
+            )
+        })
+    }
+
     fn piece(&self, bytes: usize, align: usize) -> Option<*mut u8> {
         if align > PIECE_ALIGN {
             return None;
@@ -152,7 +178,6 @@ impl Arena {
 
     /// Puts a fresh chunk in the place of the used-up one. Another thread may be
     /// first; then its chunk serves.
-    #[cfg(not(loom))]
     fn next_chunk(&self, used_up: *mut Chunk) -> Option<()> {
         let fresh = self.map(CHUNK_BYTES)?.cast::<Chunk>();
         // SAFETY: freshly mapped, ours alone, page-aligned.
@@ -175,7 +200,6 @@ impl Arena {
         Some(())
     }
 
-    #[cfg(not(loom))]
     fn map(&self, bytes: usize) -> Option<*mut u8> {
         let before = self.used_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let fits = before.saturating_add(bytes as u64) <= self.limit_bytes.load(Ordering::Relaxed);
@@ -224,6 +248,13 @@ impl Arena {
                 .leak(),
         )
     }
+
+    pub(crate) fn zeroed_pair<A: Zeroed, B: Zeroed>(
+        &self,
+        len: usize,
+    ) -> Option<(&'static [A], &'static [B])> {
+        Some((self.zeroed(len)?, self.zeroed(len)?))
+    }
 }
 
 /// Whole pages from the operating system.
@@ -258,7 +289,7 @@ mod pages {
 
 /// Where there is no `mmap`: the system allocator, called by its own name and
 /// therefore never through the wrapper.
-#[cfg(all(not(unix), not(loom)))]
+#[cfg(any(not(unix), loom))]
 mod pages {
     use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -320,9 +351,73 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_fit_uses_nothing_up() {
+        let arena = Arena::new(3 * CHUNK_BYTES as u64);
+        // The first half would fit, the whole does not.
+        let words = CHUNK_BYTES / 64 * 2;
+        for _ in 0..10 {
+            assert!(arena.zeroed_pair::<Line, AtomicU64>(words * 2).is_none());
+        }
+        assert_eq!(arena.used_bytes(), 0);
+        let (lines, numbers) = arena.zeroed_pair::<Line, AtomicU64>(words).unwrap();
+        assert_eq!((lines.len(), numbers.len()), (words, words));
+        numbers
+            .iter()
+            .for_each(|number| number.store(1, Ordering::Relaxed));
+        let is_zero = |line: &Line| line.0.iter().all(|word| word.load(Ordering::Relaxed) == 0);
+        assert!(lines.iter().all(is_zero), "they do not overlap");
+    }
+
+    #[repr(C, align(64))]
+    struct Line([AtomicU64; 8]);
+
+    // SAFETY: made of atomics, for which zero bytes are a value.
+    unsafe impl Zeroed for Line {}
+
+    #[test]
     fn zeroed_means_zero() {
         let arena = Arena::new(64 << 20);
         let words = arena.zeroed::<AtomicU64>(1 << 18).unwrap();
         assert!(words.iter().all(|word| word.load(Ordering::Relaxed) == 0));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_models {
+    use super::*;
+    use crate::record::sync::model;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// Two threads need a new chunk at the same moment: no piece is handed out
+    /// twice, and what was mapped in vain is given back.
+    #[test]
+    fn loom_pieces_do_not_overlap() {
+        model(|| {
+            let arena = Arc::new(Arena::new(2 * CHUNK_BYTES as u64));
+            let take = |arena: &Arena| {
+                let piece = |_| {
+                    arena
+                        .piece(PIECE_ALIGN, PIECE_ALIGN)
+                        .map(|piece| piece.addr())
+                };
+                [0; 2].map(piece)
+            };
+            let other = {
+                let arena = Arc::clone(&arena);
+                thread::spawn(move || take(&arena))
+            };
+            let mine = take(&arena);
+            let theirs = other.join().unwrap();
+            let mut pieces: Vec<_> = mine.into_iter().chain(theirs).flatten().collect();
+            assert_eq!(pieces.len(), 4, "there is room for all");
+            pieces.sort_unstable();
+            assert!(
+                pieces
+                    .windows(2)
+                    .all(|pair| pair[1] - pair[0] >= PIECE_ALIGN)
+            );
+            assert_eq!(arena.used_bytes.load(Ordering::Relaxed), CHUNK_BYTES as u64);
+        });
     }
 }

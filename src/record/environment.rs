@@ -8,6 +8,8 @@ const NAME: &str = "HEAPPROF_SAMPLE_INTERVAL";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interval {
     Unset,
+    /// There is no telling.
+    Unreadable,
     Bytes(u64),
     /// Set to something that is no interval. Said once on stderr.
     Invalid,
@@ -29,7 +31,7 @@ pub(crate) fn sample_interval() -> Interval {
         )
     };
     if file < 0 {
-        return Interval::Unset;
+        return Interval::Unreadable;
     }
     let mut finder = Finder::new();
     let mut buffer = [0_u8; 512];

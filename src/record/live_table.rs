@@ -53,7 +53,7 @@ const KEYS_PER_BUCKET: usize = 7;
 const KEYS_PER_BUCKET: usize = 1;
 
 const EMPTY: u64 = 0;
-/// Taken, its sample not yet written. No pointer has this value.
+/// Taken, its sample not yet written. The null pointer alone is kept as this.
 const RESERVED: u64 = u64::MAX;
 
 /// Buckets of the first level: 28,672 entries, 0.25 MiB of keys.
@@ -71,6 +71,12 @@ const GROWTH_LOG2: u32 = 1;
 const MAX_PROBES: u64 = 32;
 #[cfg(loom)]
 const MAX_PROBES: u64 = 2;
+
+/// A pointer as it is kept: no leak checker that looks through memory for pointers
+/// is to find one here, and call a lost block reachable.
+fn kept(key: usize) -> u64 {
+    !(key as u64)
+}
 
 /// A sampled block that is live.
 #[derive(Clone, Copy, Debug)]
@@ -239,14 +245,14 @@ impl LiveTable {
             let front = self.front();
             if let Some(level) = front
                 && !level.is_crowded()
-                && level.insert(key as u64, sample)
+                && level.insert(kept(key), sample)
             {
                 return true;
             }
             if !self.grow(front, arena, process_generation) {
                 // At the limit, or another thread is growing the table: what
                 // place is left in the crowded level serves.
-                return front.is_some_and(|level| level.insert(key as u64, sample));
+                return front.is_some_and(|level| level.insert(kept(key), sample));
             }
         }
     }
@@ -256,7 +262,7 @@ impl LiveTable {
         if !self.may_contain(key) {
             return None;
         }
-        let sample = self.levels().find_map(|level| level.remove(key as u64))?;
+        let sample = self.levels().find_map(|level| level.remove(kept(key)))?;
         self.sketch.lower(key);
         Some(sample)
     }
@@ -267,7 +273,7 @@ impl LiveTable {
             return None;
         }
         self.levels()
-            .find_map(|level| level.find(key as u64)?.cell.read())
+            .find_map(|level| level.find(kept(key))?.cell.read())
     }
 
     /// Live entries; exact when nothing is inserted or removed meanwhile.
@@ -329,11 +335,13 @@ impl Level {
         older: Option<&'static Self>,
         arena: &Arena,
     ) -> Option<&'static Self> {
-        let buckets = 1_usize.checked_shl(buckets_log2)?;
+        // Together: a table that can no longer grow is asked to again and again,
+        // and must not use up what is left for new stacks.
+        let (buckets, samples) = arena.zeroed_pair(1_usize.checked_shl(buckets_log2)?)?;
         arena.place(Self {
             buckets_log2,
-            buckets: arena.zeroed(buckets)?,
-            samples: arena.zeroed(buckets)?,
+            buckets,
+            samples,
             live: AtomicU64::new(0),
             older,
         })

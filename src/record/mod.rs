@@ -27,18 +27,23 @@
     )
 )]
 
+mod address_filter;
 mod arena;
 #[cfg(not(loom))]
 pub(crate) mod capture;
 #[cfg(not(loom))]
 mod environment;
+#[cfg_attr(not(cfi), allow(dead_code))]
+mod fork_gate;
 pub(crate) mod lease;
 mod live_table;
 #[cfg_attr(not(cfi), allow(dead_code))]
 pub(crate) mod pool;
+mod preparation;
 #[cfg(not(loom))]
 pub(crate) mod recorder;
 mod sampler;
+mod settings;
 mod size_class;
 mod sketch;
 pub(crate) mod stack;

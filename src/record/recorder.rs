@@ -2,16 +2,19 @@
 
 use core::mem::MaybeUninit;
 
+use super::address_filter::AddressFilter;
 use super::arena::Arena;
 use super::capture::{self, Registers, Unwinder};
 use super::environment::{self, Interval};
 use super::live_table::{LiveSample, LiveTable};
+use super::preparation::Preparation;
 use super::sampler::{EVERY_ALLOCATION, OFF, Weight};
+use super::settings::Settings;
 use super::size_class::class_limit;
-use super::stack::{StackBuffer, StackEnd};
+use super::stack::StackEnd;
 use super::stack_table::{Node, NodeKey, NodeSums, StackTable, Sums};
-use super::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, OwnLine};
-use super::thread::{self, Settings, Thread};
+use super::sync::{AtomicU32, AtomicU64, Ordering, OwnLine};
+use super::thread::{self, Thread};
 
 /// Blocks of this size and more are sampled as they are; every free of one
 /// looks into the live table.
@@ -36,16 +39,9 @@ pub(crate) struct BuiltIn {
 /// See the module's description.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    /// Low address bits that are zero in every sampled small block. Read at
-    /// every free and written at changes of the interval only.
-    ///
-    /// It only ever gets finer. A thread that allocates reads it before the
-    /// block exists; one that frees reads it after; the program orders the two,
-    /// so by coherence the freeing thread sees the same mask or a finer one,
-    /// which the block passes as well. Relaxed serves.
-    filter_mask: OwnLine<AtomicUsize>,
+    filter: OwnLine<AddressFilter>,
     settings: OwnLine<Settings>,
-    phase: AtomicU32,
+    preparation: Preparation,
     unwinder: AtomicU32,
     arena: Arena,
     live: LiveTable,
@@ -70,11 +66,8 @@ pub(crate) struct Tallies {
     pub(crate) missing_stacks: AtomicU64,
     pub(crate) foreign_frees: AtomicU64,
     pub(crate) invalid_environment: AtomicU64,
+    pub(crate) unreadable_environment: AtomicU64,
 }
-
-const UNPREPARED: u32 = 0;
-const PREPARING: u32 = 1;
-const PREPARED: u32 = 2;
 
 /// A sample that is about to be taken.
 #[derive(Clone, Copy, Debug)]
@@ -93,9 +86,9 @@ pub(crate) struct Pending {
 impl Recorder {
     const fn new() -> Self {
         Self {
-            filter_mask: OwnLine(AtomicUsize::new(usize::MAX)),
+            filter: OwnLine(AddressFilter::new()),
             settings: OwnLine(Settings::new()),
-            phase: AtomicU32::new(UNPREPARED),
+            preparation: Preparation::new(),
             unwinder: AtomicU32::new(Unwinder::Cfi as u32),
             arena: Arena::new(0),
             live: LiveTable::new(),
@@ -110,6 +103,7 @@ impl Recorder {
                 missing_stacks: AtomicU64::new(0),
                 foreign_frees: AtomicU64::new(0),
                 invalid_environment: AtomicU64::new(0),
+                unreadable_environment: AtomicU64::new(0),
             },
             process_generation: AtomicU64::new(1),
             threads_seen: AtomicU64::new(0),
@@ -119,7 +113,7 @@ impl Recorder {
     /// Can `ptr`, a small block, be a sampled one?
     #[inline(always)]
     pub(crate) fn may_be_sampled(&self, ptr: *mut u8) -> bool {
-        ptr.addr() & self.filter_mask.0.load(Ordering::Relaxed) == 0
+        self.filter.0.passes(ptr.addr())
     }
 
     /// Can `ptr`, which passed that test or is large, be a sampled block? False
@@ -131,11 +125,7 @@ impl Recorder {
 
     /// The alignment that sampled small blocks are asked for.
     pub(crate) fn sample_align(&self) -> usize {
-        self.filter_mask
-            .0
-            .load(Ordering::Relaxed)
-            .wrapping_add(1)
-            .max(1)
+        self.filter.0.align()
     }
 
     /// The calling thread's counter ran out at an allocation of `size` bytes.
@@ -155,8 +145,7 @@ impl Recorder {
             }
             if is_new {
                 let _busy = thread::busy();
-                let threads = self.threads_seen.load(Ordering::Relaxed);
-                capture::modules::fill_pool(threads, self.process_generation());
+                capture::modules::fill_pool(self.threads_seen(), self.process_generation());
             }
             let interval = interval?;
             Some(Sample {
@@ -170,11 +159,12 @@ impl Recorder {
     /// if there is no place to keep it.
     pub(crate) fn begin(&self, sample: Sample, registers: &Registers) -> Option<Pending> {
         let _busy = thread::busy();
-        let mut stack = StackBuffer::new();
         let unwinder = Unwinder::from_u32(self.unwinder.load(Ordering::Relaxed));
-        capture::capture(unwinder, registers, self.process_generation(), &mut stack);
-        let key = NodeKey::new(&stack, class_limit(sample.size as u64));
-        let node = self.stacks.node(&key, &self.arena);
+        let object_size = class_limit(sample.size as u64);
+        let node = capture::with_stack(unwinder, registers, self.process_generation(), |stack| {
+            self.stacks
+                .node(&NodeKey::new(stack, object_size), &self.arena)
+        });
         match node {
             Some(node) => Some(Pending { sample, node }),
             None => {
@@ -221,9 +211,15 @@ impl Recorder {
     /// freed the block behind our back. It is gone.
     fn retire_stale(&self, ptr: *mut u8) {
         if let Some(stale) = self.live.remove(ptr.addr()) {
-            self.credit(&stale);
-            self.tallies.foreign_frees.fetch_add(1, Ordering::Relaxed);
+            self.retire(&stale);
         }
+    }
+
+    /// Counts a sampled block that something else freed.
+    #[cold]
+    fn retire(&self, stale: &LiveSample) {
+        self.credit(stale);
+        self.tallies.foreign_frees.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A sample that could not be kept.
@@ -237,15 +233,25 @@ impl Recorder {
             .fetch_add(sample.weight.bytes, Ordering::Relaxed);
     }
 
-    /// What is known of `ptr`, if it is a sampled block. For its owner.
-    pub(crate) fn look_up(&self, ptr: *mut u8) -> Option<LiveSample> {
-        self.live.get(ptr.addr())
+    /// What is known of `ptr`, if it is a sampled block of `size` bytes. For its
+    /// owner.
+    pub(crate) fn look_up(&self, ptr: *mut u8, size: usize) -> Option<LiveSample> {
+        self.live.get(ptr.addr()).filter(|entry| entry.size == size)
     }
 
-    /// Takes `ptr` out of the live table, before it is freed: afterwards another
-    /// thread may own the address.
-    pub(crate) fn take_out(&self, ptr: *mut u8) -> Option<LiveSample> {
-        self.live.remove(ptr.addr())
+    /// Takes `ptr`, a block of `size` bytes, out of the live table before it is
+    /// freed: afterwards another thread may own the address.
+    ///
+    /// An entry of another size tells of an earlier block, freed behind our back:
+    /// this one is unsampled, and has its natural layout. One of the same size
+    /// cannot be told apart.
+    pub(crate) fn take_out(&self, ptr: *mut u8, size: usize) -> Option<LiveSample> {
+        let entry = self.live.remove(ptr.addr())?;
+        if entry.size == size {
+            return Some(entry);
+        }
+        self.retire(&entry);
+        None
     }
 
     /// Puts back what `take_out` returned: the block was not freed after all.
@@ -272,41 +278,43 @@ impl Recorder {
         entry.node.add_free(&sums_of(entry));
     }
 
+    /// Threads that allocated so far.
+    pub(crate) fn threads_seen(&self) -> u64 {
+        self.threads_seen.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_prepared(&self) -> bool {
-        // Acquire pairs with the Release at the end of `prepare`.
-        self.phase.load(Ordering::Acquire) == PREPARED
+        self.preparation.is_done()
     }
 
     /// The first allocation of the program: settles the interval. No thread
     /// waits for another; until it is settled, allocations pass unsampled.
     #[cold]
     fn prepare(&self, built_in: &BuiltIn) {
-        // Relaxed: the winner alone goes on, and publishes at the end.
-        if self
-            .phase
-            .compare_exchange(UNPREPARED, PREPARING, Ordering::Relaxed, Ordering::Relaxed)
-            .is_err()
-        {
-            return;
-        }
-        let _busy = thread::busy();
-        self.arena.set_limit(built_in.memory_limit_bytes);
-        self.live.prepare(&self.arena, self.process_generation());
-        self.stacks.prepare(&self.arena);
-        self.unwinder
-            .store(built_in.unwinder as u32, Ordering::Relaxed);
-        let interval = match environment::sample_interval() {
-            Interval::Unset => built_in.sample_interval,
-            Interval::Bytes(bytes) => bytes,
-            Interval::Invalid => {
-                environment::complain();
-                self.tallies.invalid_environment.store(1, Ordering::Relaxed);
-                built_in.sample_interval
-            }
-        };
-        self.set_interval(interval);
-        // Release pairs with the Acquire in `is_prepared`.
-        self.phase.store(PREPARED, Ordering::Release);
+        self.preparation.run_once(|| {
+            let _busy = thread::busy();
+            self.arena.set_limit(built_in.memory_limit_bytes);
+            self.live.prepare(&self.arena, self.process_generation());
+            self.stacks.prepare(&self.arena);
+            self.unwinder
+                .store(built_in.unwinder as u32, Ordering::Relaxed);
+            let interval = match environment::sample_interval() {
+                Interval::Unset => built_in.sample_interval,
+                Interval::Unreadable => {
+                    self.tallies
+                        .unreadable_environment
+                        .store(1, Ordering::Relaxed);
+                    built_in.sample_interval
+                }
+                Interval::Bytes(bytes) => bytes,
+                Interval::Invalid => {
+                    environment::complain();
+                    self.tallies.invalid_environment.store(1, Ordering::Relaxed);
+                    built_in.sample_interval
+                }
+            };
+            self.set_interval(interval);
+        });
     }
 
     /// Changes the interval: on the calling thread at once, on others within
@@ -322,10 +330,8 @@ impl Recorder {
 
     fn set_interval(&self, bytes: u64) {
         if bytes != OFF {
-            // Finer before the interval is published, see `filter_mask`.
-            self.filter_mask
-                .0
-                .fetch_min(sample_align_of(bytes).wrapping_sub(1), Ordering::Relaxed);
+            // Before the interval is published: a block that is sampled by it passes.
+            self.filter.0.refine(sample_align_of(bytes));
         }
         self.settings.0.set_interval(bytes);
     }

@@ -1,4 +1,6 @@
 //! What a captured stack is made of.
+// The models are built without the crate's surface.
+#![cfg_attr(loom, allow(unreachable_pub))]
 
 /// Frames kept per stack; of deeper ones the innermost are kept.
 pub(crate) const MAX_FRAMES: usize = 128;

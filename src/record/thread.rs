@@ -8,7 +8,7 @@
 use core::cell::Cell;
 
 use super::sampler::{self, OFF, Random};
-use super::sync::{AtomicU32, AtomicU64, Ordering};
+use super::settings::Settings;
 
 /// The slot never holds more than this. The rest of a longer gap waits beside
 /// it, so that a change of the interval takes hold within this many bytes.
@@ -16,39 +16,6 @@ const SLOT_BYTES: u64 = 1 << 20;
 
 thread_local! {
     static THREAD: Thread = const { Thread::new() };
-}
-
-/// The interval in force, and a number that tells of its changes.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    interval: AtomicU64,
-    /// 0 until the recorder is prepared.
-    generation: AtomicU32,
-}
-
-impl Settings {
-    pub(crate) const fn new() -> Self {
-        Self {
-            interval: AtomicU64::new(OFF),
-            generation: AtomicU32::new(0),
-        }
-    }
-
-    pub(crate) fn set_interval(&self, bytes: u64) {
-        self.interval.store(bytes, Ordering::Relaxed);
-        // Release pairs with the Acquire in `load`: who sees the new generation
-        // sees the new interval.
-        self.generation.fetch_add(1, Ordering::Release);
-    }
-
-    pub(crate) fn interval(&self) -> u64 {
-        self.interval.load(Ordering::Relaxed)
-    }
-
-    fn load(&self) -> (u32, u64) {
-        // Acquire pairs with the Release in `set_interval`.
-        (self.generation.load(Ordering::Acquire), self.interval())
-    }
 }
 
 /// See the module's description.

@@ -72,6 +72,20 @@ impl Command {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Runs it, which must fail, and returns what it wrote to standard error.
+    pub(crate) fn failure(mut self) -> Result<String> {
+        let line = self.line();
+        println!("$ {line}");
+        let output = self
+            .inner
+            .output()
+            .map_err(|error| cannot_start(&line, &error))?;
+        if output.status.success() {
+            return Err(Failure(format!("it should have failed: {line}")));
+        }
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     /// Whether it can be started and succeeds; says nothing.
     pub(crate) fn succeeds(mut self) -> bool {
         let status = self
@@ -122,6 +136,13 @@ mod tests {
             .args(["doc"])
             .env("RUSTDOCFLAGS", "-D warnings");
         assert_eq!(command.line(), "RUSTDOCFLAGS='-D warnings' cargo doc");
+    }
+
+    #[test]
+    fn a_failure_that_is_wanted_is_one() {
+        let found = Command::new("cat").args(["/nowhere"]).failure();
+        assert!(found.is_ok_and(|printed| printed.contains("/nowhere")));
+        assert!(Command::new("true").failure().is_err());
     }
 
     #[test]

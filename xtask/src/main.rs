@@ -8,6 +8,7 @@
 
 mod command;
 mod package;
+mod sanitizers;
 mod tools;
 mod workspace;
 
@@ -33,7 +34,14 @@ const USAGE: &str = "usage: cargo xtask test | verify | soak";
 
 /// The packages whose tests touch allocation, and hence depend on how the
 /// optimizer treats it.
-const PROFILER_PACKAGES: [&str; 4] = ["-p", "heapprof", "-p", "heapprof-end-to-end"];
+const PROFILER_PACKAGES: [&str; 6] = [
+    "-p",
+    "heapprof",
+    "-p",
+    "heapprof-end-to-end",
+    "-p",
+    "heapprof-hostile",
+];
 
 /// How much longer than usual the soak runs what can run longer.
 const SOAK_SCALE: &str = "100";
@@ -111,6 +119,10 @@ fn verify(workspace: &Workspace, steps: &mut Steps) -> Result {
         })?;
     }
     steps.run("loom models", || loom(workspace, "2"))?;
+    steps.run("stress", || stress(workspace, "20000000"))?;
+    steps.run("address and leak sanitizer", || {
+        sanitizers::check(workspace)
+    })?;
     steps.run("documentation", || {
         cargo(workspace)
             .args(["doc", "-p", "heapprof", "--no-deps", "--all-features"])
@@ -137,7 +149,27 @@ fn soak(workspace: &Workspace, steps: &mut Steps) -> Result {
             .env("HEAPPROF_TEST_SCALE", SOAK_SCALE)
             .run()
     })?;
+    steps.run("stress, hours", || stress(workspace, "2000000000"))?;
     steps.run("loom models, deep", || loom(workspace, "4"))
+}
+
+/// Everything at once, so many operations in each phase: at two million a second
+/// on two cores, a minute for 20 million.
+fn stress(workspace: &Workspace, operations: &str) -> Result {
+    for program in ["stress", "stress_at_caps"] {
+        cargo(workspace)
+            .args([
+                "run",
+                "--release",
+                "-p",
+                "heapprof-hostile",
+                "--bin",
+                program,
+            ])
+            .args(["--", &format!("operations={operations}")])
+            .run()?;
+    }
+    Ok(())
 }
 
 /// The tests of what depends on the optimizer, in a release build.

@@ -1,5 +1,5 @@
 //! The programs that the tests need beside cargo: the real readers of a
-//! profile, graphviz for their pictures, and binutils for machine code.
+//! profile, graphviz for their pictures, binutils for machine code, and valgrind.
 //!
 //! Installed once, where that is allowed; elsewhere the error is the command
 //! that would have been run.
@@ -90,6 +90,7 @@ fn install_debian_packages() -> Result {
             "binutils",
             runs("objdump", "--version") && runs("strip", "--version"),
         ),
+        ("valgrind", runs("valgrind", "--version")),
         (
             "python3-venv",
             Command::new("python3")

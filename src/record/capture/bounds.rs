@@ -8,25 +8,21 @@ use crate::record::thread::Thread;
 /// Where a capture may read.
 #[derive(Clone, Debug)]
 pub(super) struct Bounds {
-    /// From the stack pointer to the upper end of the stack.
+    /// From the stack pointer upwards.
     readable: Range<u64>,
 }
 
-/// Stack that a capture may take: unwinding a dozen frames with cold caches
-/// takes 14 KiB in a release build and 39 KiB in a debug build.
-const HEADROOM_BYTES: u64 = if cfg!(debug_assertions) {
-    64 << 10
-} else {
-    24 << 10
-};
+/// Pages are at least so large, and aligned to it.
+const PAGE_BYTES: u64 = 4096;
 
-/// Larger main stacks than this are not expected (`ulimit -s unlimited`).
-const MAX_MAIN_STACK_BYTES: u64 = 1 << 30;
+/// The kernel keeps mappings at least so far away from the upper end of the main
+/// stack; what is below may be something else.
+const MAX_MAIN_STACK_BYTES: u64 = 128 << 20;
 
-/// The bounds around stack pointer `sp`. `None` if it is on no stack that is
-/// known (a coroutine's, a signal handler's), or too close to the lower end for
-/// an unwinder to run.
-pub(super) fn around(sp: u64) -> Option<Bounds> {
+/// The bounds around stack pointer `sp`: to the upper end of the thread's stack.
+/// On a stack that is not the thread's own (a coroutine's, a signal handler's)
+/// only the page that the stack pointer is in is certain to be there.
+pub(super) fn around(sp: u64) -> Bounds {
     let (low, high) = Thread::with(|thread| {
         let known = thread.stack_bounds();
         if known.get().1 == 0 {
@@ -34,10 +30,11 @@ pub(super) fn around(sp: u64) -> Option<Bounds> {
         }
         known.get()
     });
-    let has_room = (low as u64).saturating_add(HEADROOM_BYTES) <= sp;
-    (has_room && sp < high as u64).then_some(Bounds {
-        readable: sp..high as u64,
-    })
+    let is_own = (low as u64..high as u64).contains(&sp);
+    let end_of_page = (sp | PAGE_BYTES.wrapping_sub(1)).saturating_add(1);
+    Bounds {
+        readable: sp..if is_own { high as u64 } else { end_of_page },
+    }
 }
 
 impl Bounds {
@@ -46,19 +43,39 @@ impl Bounds {
         Self { readable }
     }
 
-    /// A word of the stack; an error, for framehop, where there is none.
-    pub(super) fn read(&self, address: u64) -> Result<u64, ()> {
-        let end = address.checked_add(8).ok_or(())?;
+    /// A word of the stack; none where it is not certain that there is one.
+    pub(super) fn read(&self, address: u64) -> Option<u64> {
+        let end = address.checked_add(8)?;
         if address < self.readable.start || end > self.readable.end || !address.is_multiple_of(8) {
-            return Err(());
+            return None;
         }
+        let word;
         // SAFETY: aligned, and between this thread's stack pointer and the upper
-        // end of its stack, which is mapped while the thread runs.
-        Ok(unsafe { (address as *const u64).read_volatile() })
+        // end of its stack, or of the page that it is in, which are mapped. By an
+        // instruction of our own: the word is another frame's, of which the
+        // language, and a sanitizer, knows nothing good.
+        unsafe {
+            #[cfg(target_arch = "x86_64")]
+            core::arch::asm!(
+                "mov {word}, qword ptr [{address}]",
+                address = in(reg) address,
+                word = lateout(reg) word,
+                options(readonly, nostack, preserves_flags),
+            );
+            #[cfg(target_arch = "aarch64")]
+            core::arch::asm!(
+                "ldr {word}, [{address}]",
+                address = in(reg) address,
+                word = lateout(reg) word,
+                options(readonly, nostack, preserves_flags),
+            );
+        }
+        Some(word)
     }
 
-    pub(super) fn contains(&self, address: u64) -> bool {
-        self.readable.contains(&address)
+    /// Can a frame end at `address`? The outermost one ends where the stack does.
+    pub(super) fn reach(&self, address: u64) -> bool {
+        self.readable.start <= address && address <= self.readable.end
     }
 }
 
@@ -78,12 +95,11 @@ fn find(sp: u64) -> (usize, usize) {
         if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
             return (0, 1);
         }
-        let (mut low, mut size, mut guard) = (core::ptr::null_mut(), 0, 0);
+        let (mut low, mut size) = (core::ptr::null_mut(), 0);
         libc::pthread_attr_getstack(attributes.as_ptr(), &mut low, &mut size);
-        libc::pthread_attr_getguardsize(attributes.as_ptr(), &mut guard);
         libc::pthread_attr_destroy(attributes.as_mut_ptr());
         let low = low.addr();
-        (low.saturating_add(guard), low.saturating_add(size))
+        (low, low.saturating_add(size))
     }
 }
 

@@ -1,106 +1,63 @@
-//! Walking by call frame information, with framehop: no frame pointers needed,
-//! nothing allocated, about 20 ns a frame with a warm cache.
-
-use framehop::{FrameAddress, UnwindRegsNative, Unwinder as _};
+//! Walking by call frame information: no frame pointers needed, nothing
+//! allocated. What cannot be told with certainty is not guessed: the walk is cut.
 
 use super::Registers;
 use super::bounds::Bounds;
-use super::modules::{self, Cache, ModuleSet};
+use super::modules::{Known, Scratch};
+use super::rule::{Frame, PackedRule, Rule, Stop};
+use super::rule_cache::Found;
 use crate::record::stack::{ReturnAddress, StackBuffer, StackEnd};
-
-/// In place of a frame pointer that points to no stack: such a register holds
-/// something else, and no frame is found through it. Far enough from 0 that the
-/// unwinder's arithmetic cannot underflow.
-const NO_FRAME_POINTER: u64 = 1 << 32;
 
 pub(super) fn walk(
     registers: &Registers,
     bounds: &Bounds,
-    process_generation: u64,
-    out: &mut StackBuffer,
-) {
-    modules::with_current(process_generation, |modules, cache| {
-        out.module_generation = modules.generation();
-        out.end = walk_in(modules, cache, registers, bounds, out);
-    });
-}
-
-fn walk_in(
-    modules: &ModuleSet,
-    cache: &mut Cache,
-    registers: &Registers,
-    bounds: &Bounds,
+    known: &mut Known<'_>,
+    scratch: &mut Scratch,
     out: &mut StackBuffer,
 ) -> StackEnd {
-    let mut at = FrameAddress::from_instruction_pointer(registers.pc);
-    let mut regs = start(registers, modules);
-    let mut read_stack = |address| bounds.read(address);
-    // Callers are mostly code of the same module.
-    let mut code = &(0..0);
+    let mut frame = Frame::innermost(registers);
+    let mut rule = rule_at(registers.pc, known, scratch).unwrap_or(Rule::Unknown);
     loop {
-        let sp_before = sp_of(&regs);
-        forget_foreign_frame_pointer(&mut regs, bounds);
-        let address = match modules
-            .unwinder()
-            .unwind_frame(at, &mut regs, cache, &mut read_stack)
-        {
-            Ok(Some(address)) => address,
-            Ok(None) => return StackEnd::Root,
-            Err(_) => return StackEnd::Cut,
+        let caller = match frame.step(&rule, bounds) {
+            Ok(address) => ReturnAddress(address),
+            Err(Stop::Root) => return StackEnd::Root,
+            Err(Stop::Cut) => return StackEnd::Cut,
         };
-        let frame = ReturnAddress(address);
-        // framehop does not say that an address is in no module: it would go on
-        // by frame pointers, and remember that.
-        if !code.contains(&frame.lookup_address()) {
-            match modules.code_around(frame.lookup_address()) {
-                Some(around) => code = around,
-                None => return StackEnd::Cut,
-            }
-        }
-        // Only the first frame may stay where it is (a leaf on aarch64).
-        let moved =
-            sp_of(&regs) > sp_before || (sp_of(&regs) == sp_before && !at.is_return_address());
-        if !moved || !bounds.contains(sp_of(&regs)) {
+        // Code of no known module was generated, or opened since they were listed.
+        let Some(caller_rule) = rule_at(caller.lookup_address(), known, scratch) else {
             return StackEnd::Cut;
-        }
-        if !out.push(frame) {
+        };
+        if !out.push(caller) {
             return StackEnd::TooDeep;
         }
-        let Some(next) = FrameAddress::from_return_address(address) else {
-            return StackEnd::Root;
-        };
-        at = next;
+        rule = caller_rule;
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn start(registers: &Registers, _modules: &ModuleSet) -> UnwindRegsNative {
-    UnwindRegsNative::new(registers.pc, registers.sp, registers.fp)
-}
-
-#[cfg(target_arch = "aarch64")]
-fn start(registers: &Registers, modules: &ModuleSet) -> UnwindRegsNative {
-    use framehop::aarch64::PtrAuthMask;
-    // Return addresses may be signed; the signature is above the address bits.
-    let mask = PtrAuthMask::from_max_known_address(modules.unwinder().max_known_code_address());
-    UnwindRegsNative::new_with_ptr_auth_mask(mask, registers.lr, registers.sp, registers.fp)
-}
-
-fn sp_of(regs: &UnwindRegsNative) -> u64 {
-    regs.sp()
-}
-
-#[cfg(target_arch = "x86_64")]
-fn forget_foreign_frame_pointer(regs: &mut UnwindRegsNative, bounds: &Bounds) {
-    // 0 marks the outermost frame, and stays.
-    if regs.bp() != 0 && !bounds.contains(regs.bp()) {
-        regs.set_bp(NO_FRAME_POINTER);
+/// The rule for the frame of a function at `address`; `None` if no known module
+/// is there.
+#[inline(always)]
+fn rule_at(address: u64, known: &mut Known<'_>, scratch: &mut Scratch) -> Option<Rule> {
+    match scratch.rules.get(address, known.generation()) {
+        Some(found) => known
+            .confirm(found.image, address)
+            .then(|| found.rule.unpack()),
+        None => look_up(address, known, scratch),
     }
 }
 
-#[cfg(target_arch = "aarch64")]
-fn forget_foreign_frame_pointer(regs: &mut UnwindRegsNative, bounds: &Bounds) {
-    if regs.fp() != 0 && !bounds.contains(regs.fp()) {
-        regs.set_fp(NO_FRAME_POINTER);
-    }
+#[cold]
+#[inline(never)]
+fn look_up(address: u64, known: &mut Known<'_>, scratch: &mut Scratch) -> Option<Rule> {
+    let (image, unwind) = known.image_at(address)?;
+    let rule = unwind.map_or(Rule::Unknown, |table| {
+        table.rule(address, &mut scratch.context)
+    });
+    let found = Found {
+        rule: PackedRule::of(rule),
+        generation: known.generation(),
+        image,
+    };
+    scratch.rules.put(address, found);
+    Some(found.rule.unpack())
 }

@@ -3,34 +3,31 @@
 
 use super::Registers;
 use super::bounds::Bounds;
-use super::modules;
+use super::modules::Known;
 use crate::record::stack::{ReturnAddress, StackBuffer, StackEnd};
 
 pub(super) fn walk(
     registers: &Registers,
     bounds: &Bounds,
-    process_generation: u64,
+    known: &mut Known<'_>,
     out: &mut StackBuffer,
-) {
-    modules::with_current(process_generation, |modules, _cache| {
-        out.module_generation = modules.generation();
-        out.end = walk_in(
-            registers.fp,
-            bounds,
-            |address| modules.code_around(address).is_some(),
-            out,
-        );
-    });
+) -> StackEnd {
+    walk_in(
+        registers.fp,
+        bounds,
+        |address| known.image_at(address).is_some(),
+        out,
+    )
 }
 
 fn walk_in(
     mut fp: u64,
     bounds: &Bounds,
-    is_code: impl Fn(u64) -> bool,
+    mut is_code: impl FnMut(u64) -> bool,
     out: &mut StackBuffer,
 ) -> StackEnd {
     loop {
-        let (Ok(caller_fp), Ok(address)) = (bounds.read(fp), bounds.read(fp.wrapping_add(8)))
+        let (Some(caller_fp), Some(address)) = (bounds.read(fp), bounds.read(fp.wrapping_add(8)))
         else {
             return StackEnd::Cut;
         };
@@ -94,9 +91,9 @@ mod tests {
         assert_eq!(outside, StackEnd::Cut);
         let unaligned = words.as_mut_ptr().addr() as u64;
         let bounds = Bounds::of(unaligned..unaligned + 64);
-        assert_eq!(bounds.read(unaligned + 1), Err(()));
-        assert_eq!(bounds.read(unaligned + 64), Err(()));
-        assert_eq!(bounds.read(unaligned + 56), Ok(0));
+        assert_eq!(bounds.read(unaligned + 1), None);
+        assert_eq!(bounds.read(unaligned + 64), None);
+        assert_eq!(bounds.read(unaligned + 56), Some(0));
     }
 
     #[test]

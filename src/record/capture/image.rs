@@ -2,58 +2,34 @@
 //! the unwinder needs of it.
 #![allow(clippy::disallowed_types)]
 
-use std::ops::{Deref, Range};
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use framehop::ExplicitModuleSectionInfo;
 use gimli::{BaseAddresses, EhFrameHdr, LittleEndian, Pointer};
 
+use super::identity::{self, Identity};
+use super::sections::Sections;
+use super::unwind_table::UnwindTable;
 use crate::module::{Module, Segment};
-
-pub(super) type UnwindModule = framehop::Module<Sections>;
 
 /// A loaded image, described.
 #[derive(Clone)]
 pub(super) struct Loaded {
     pub(super) module: Arc<Module>,
-    pub(super) unwind: Option<UnwindModule>,
+    pub(super) unwind: Option<Arc<UnwindTable>>,
+    pub(super) stay: Stay,
 }
 
-/// Unwind sections, where the loader mapped them or as a copy.
-pub(super) enum Sections {
-    /// Of an image that is never unloaded.
-    Mapped(&'static [u8]),
-    Copied(Arc<[u8]>),
-}
-
-impl Sections {
-    fn of(bytes: &[u8], stays: bool) -> Self {
-        if stays {
-            // SAFETY: the image is never unloaded, so its sections last as long
-            // as the process.
-            Self::Mapped(unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) })
-        } else {
-            Self::Copied(Arc::from(bytes))
-        }
-    }
-}
-
-impl Default for Sections {
-    fn default() -> Self {
-        Self::Mapped(&[])
-    }
-}
-
-impl Deref for Sections {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Mapped(bytes) => bytes,
-            Self::Copied(bytes) => bytes,
-        }
-    }
+/// How long an image stays where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// For as long as this very code can run.
+    ForEver,
+    /// Until it is closed, which this can tell.
+    Until(Arc<Identity>),
+    /// Until it is closed, which nothing tells before the next refresh.
+    UntilUnknown,
 }
 
 /// Everything loaded now. What is already `known` is taken over.
@@ -80,6 +56,7 @@ pub(super) fn list_loaded(known: &[Loaded], generation: u32) -> Vec<Loaded> {
         0
     }
 
+    identity::prepare();
     let mut listing = Listing {
         known,
         generation,
@@ -130,14 +107,17 @@ impl<'a> Image<'a> {
         let (first, last) = (segments.first()?, segments.last()?);
         let code = first.start..last.limit;
         let build_id = self.build_id();
-        let same = |module: &Module| {
+        let stay = self.stay(&code);
+        let same = |known: &&Loaded| {
+            let module = &known.module;
             module.is_main_program == is_main_program
                 && module.bias == self.bias
                 && module.segments == segments
                 && module.build_id == build_id
                 && (is_main_program || module.path == self.name)
+                && known.stay == stay
         };
-        if let Some(known) = known.iter().find(|known| same(&known.module)) {
+        if let Some(known) = known.iter().find(same) {
             return Some(known.clone());
         }
         let path = if is_main_program {
@@ -146,7 +126,8 @@ impl<'a> Image<'a> {
             self.name.clone()
         };
         Some(Loaded {
-            unwind: self.unwind_module(&path, code),
+            unwind: self.unwind_table(&stay).map(Arc::new),
+            stay,
             module: Arc::new(Module {
                 path,
                 is_main_program,
@@ -226,10 +207,10 @@ impl<'a> Image<'a> {
             .map_or_else(Vec::new, |note| note.desc().to_vec())
     }
 
-    /// The unwind sections for framehop. `.eh_frame_hdr` is a segment of its own;
-    /// it says where `.eh_frame` begins, and nothing says where it ends but the
-    /// segment that it is in.
-    fn unwind_module(&self, path: &Path, code: Range<u64>) -> Option<UnwindModule> {
+    /// The unwind sections. `.eh_frame_hdr` is a segment of its own; it says where
+    /// `.eh_frame` begins, and nothing says where it ends but the segment that it
+    /// is in.
+    fn unwind_table(&self, stay: &Stay) -> Option<UnwindTable> {
         let header = self.of_type(libc::PT_GNU_EH_FRAME).next()?;
         let index_svma = header.p_vaddr;
         let index = self.bytes(index_svma, header.p_memsz)?;
@@ -239,29 +220,39 @@ impl<'a> Image<'a> {
             return None;
         };
         let frames = self.bytes(frames_svma, u64::MAX)?;
-        let stays = self.is_never_unloaded(&code);
-        let sections = ExplicitModuleSectionInfo {
-            base_svma: 0,
-            eh_frame_svma: Some(frames_svma..frames_svma.saturating_add(frames.len() as u64)),
-            eh_frame: Some(Sections::of(frames, stays)),
-            eh_frame_hdr_svma: Some(index_svma..index_svma.saturating_add(index.len() as u64)),
-            eh_frame_hdr: Some(Sections::of(index, stays)),
-            ..Default::default()
+        let sections = |bytes: &[u8]| match stay {
+            Stay::UntilUnknown => Sections::Copied(Arc::from(bytes)),
+            Stay::ForEver | Stay::Until(_) => {
+                // SAFETY: the image is there whenever they are read: for ever, or
+                // because that was found out before.
+                let bytes = unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) };
+                Sections::Mapped(bytes)
+            }
         };
-        Some(UnwindModule::new(
-            path.to_string_lossy().into_owned(),
-            code,
+        UnwindTable::new(
             self.bias,
-            sections,
-        ))
+            sections(index),
+            index_svma,
+            sections(frames),
+            frames_svma,
+        )
     }
 
     /// The main program, the C library and the image that this code is in stay
     /// for as long as this code can run.
-    fn is_never_unloaded(&self, code: &Range<u64>) -> bool {
+    fn stay(&self, code: &Range<u64>) -> Stay {
         let ours = list_loaded as *const () as u64;
         let libc = libc::free as *const () as u64;
-        self.name.as_os_str().is_empty() || code.contains(&ours) || code.contains(&libc)
+        if self.name.as_os_str().is_empty() || code.contains(&ours) || code.contains(&libc) {
+            return Stay::ForEver;
+        }
+        let first = self.of_type(libc::PT_LOAD).next();
+        first
+            .and_then(|first| self.bytes(first.p_vaddr, first.p_filesz))
+            .and_then(|first_bytes| Identity::of(code.start, first_bytes))
+            .map_or(Stay::UntilUnknown, |identity| {
+                Stay::Until(Arc::new(identity))
+            })
     }
 }
 

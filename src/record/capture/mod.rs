@@ -7,12 +7,24 @@ mod cfi;
 #[cfg(cfi)]
 mod frame_pointer;
 #[cfg(cfi)]
+mod identity;
+#[cfg(cfi)]
 mod image;
 #[cfg(cfi)]
 pub(crate) mod modules;
 #[cfg(not(cfi))]
 #[path = "portable.rs"]
 pub(crate) mod modules;
+#[cfg(cfi)]
+mod own_stack;
+#[cfg(cfi)]
+mod rule;
+#[cfg(cfi)]
+mod rule_cache;
+#[cfg(cfi)]
+mod sections;
+#[cfg(cfi)]
+mod unwind_table;
 
 use super::stack::StackBuffer;
 
@@ -100,32 +112,56 @@ impl Registers {
     }
 }
 
-/// Fills `out` with the stack above `registers`. What cannot be told is left
-/// out and marked. The caller is busy.
+/// Captures the stack above `registers` and calls `f` with it. What cannot be
+/// told is left out and marked. The caller is busy.
 #[cfg(cfi)]
-pub(crate) fn capture(
+pub(crate) fn with_stack<R>(
     unwinder: Unwinder,
     registers: &Registers,
     process_generation: u64,
-    out: &mut StackBuffer,
-) {
-    let Some(bounds) = bounds::around(registers.sp) else {
-        return;
-    };
-    match unwinder {
-        Unwinder::FramePointers => {
-            frame_pointer::walk(registers, &bounds, process_generation, out);
-        }
-        Unwinder::Cfi => cfi::walk(registers, &bounds, process_generation, out),
-    }
+    f: impl Fn(&StackBuffer) -> R,
+) -> R {
+    let captured = modules::with_current(process_generation, |known, own_stack, scratch| {
+        // What a capture needs beyond a few words is on a stack of its own.
+        own_stack.call(|| {
+            let bounds = bounds::around(registers.sp);
+            let mut stack = StackBuffer::new();
+            stack.module_generation = known.generation();
+            stack.end = match unwinder {
+                Unwinder::FramePointers => {
+                    frame_pointer::walk(registers, &bounds, known, &mut stack)
+                }
+                Unwinder::Cfi => cfi::walk(registers, &bounds, known, scratch, &mut stack),
+            };
+            f(&stack)
+        })
+    });
+    captured.unwrap_or_else(|| f(&NOT_CAPTURED))
+}
+
+#[cfg(cfi)]
+static NOT_CAPTURED: StackBuffer = StackBuffer::new();
+
+/// A whole walk with cold caches, and no other stack to do it on.
+#[cfg(all(test, cfi))]
+fn unwind_on_this_stack(registers: &Registers) {
+    modules::with_current(1, |known, _, _| {
+        let mut scratch = modules::Scratch::new();
+        let mut stack = StackBuffer::new();
+        let bounds = bounds::around(registers.sp);
+        cfi::walk(registers, &bounds, known, &mut scratch, &mut stack);
+        assert!(stack.frames().len() > 3);
+    });
 }
 
 #[cfg(not(cfi))]
-pub(crate) fn capture(
+pub(crate) fn with_stack<R>(
     _unwinder: Unwinder,
     _registers: &Registers,
     _process_generation: u64,
-    out: &mut StackBuffer,
-) {
-    modules::walk(out);
+    f: impl Fn(&StackBuffer) -> R,
+) -> R {
+    let mut stack = StackBuffer::new();
+    modules::walk(&mut stack);
+    f(&stack)
 }

@@ -10,49 +10,69 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use framehop::{CacheNative, MustNotAllocateDuringUnwind, Unwinder as _, UnwinderNative};
-
-use super::image::{Loaded, Sections, list_loaded};
+use super::identity;
+use super::image::{Loaded, Stay, list_loaded};
+use super::own_stack::OwnStack;
+use super::rule_cache::RuleCache;
+use super::unwind_table::{Context, UnwindTable};
 use crate::module::Module;
+use crate::record::fork_gate::ForkGate;
 use crate::record::pool::Pool;
 
-pub(super) type Cache = CacheNative<MustNotAllocateDuringUnwind>;
-pub(super) type Unwinder = UnwinderNative<Sections, MustNotAllocateDuringUnwind>;
-
-/// Caches, 33 KB each: how many threads can unwind at the same moment.
-const MAX_CACHES: usize = 32;
+/// How many threads can unwind at the same moment.
+const MAX_SCRATCHES: usize = 32;
 /// Modules that were closed and are still named in older stacks.
 const MAX_CLOSED_MODULES: usize = 256;
 
-static MODULES: Pool<ModuleSet, Cache, MAX_CACHES> = Pool::new();
+static MODULES: Pool<ModuleSet, (OwnStack, Box<Scratch>), MAX_SCRATCHES> = Pool::new();
+
+/// Keeps forks out while the loader is asked.
+pub(crate) static FORK_GATE: ForkGate = ForkGate::new();
+
+/// What an unwinder at work needs, beside a stack.
+pub(super) struct Scratch {
+    pub(super) rules: RuleCache,
+    pub(super) context: Context,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Box<Self> {
+        Box::new(Self {
+            rules: RuleCache::new(),
+            context: Context::new_in(),
+        })
+    }
+}
 
 /// What was loaded at one time.
 pub(super) struct ModuleSet {
     generation: u32,
     loaded: Vec<Loaded>,
     closed: Vec<Arc<Module>>,
-    /// Executable address ranges, in order.
-    code: Vec<Range<u64>>,
-    unwinder: Unwinder,
+    /// Executable address ranges in order, and whose they are.
+    code: Vec<(Range<u64>, u32)>,
+    /// Of the first images, those that stay for ever: a bit each.
+    for_ever: u64,
 }
 
 impl ModuleSet {
     fn new(generation: u32, loaded: Vec<Loaded>, closed: Vec<Arc<Module>>) -> Self {
-        let segments = loaded.iter().flat_map(|loaded| &loaded.module.segments);
-        let mut code: Vec<_> = segments
-            .map(|segment| segment.start..segment.limit)
-            .collect();
-        code.sort_by_key(|range| range.start);
-        let mut unwinder = Unwinder::new();
-        for unwind in loaded.iter().filter_map(|loaded| loaded.unwind.clone()) {
-            unwinder.add_module(unwind);
+        let mut code = Vec::new();
+        let mut for_ever = 0;
+        for (index, image) in (0..).zip(&loaded) {
+            let segments = image.module.segments.iter();
+            code.extend(segments.map(|segment| (segment.start..segment.limit, index)));
+            for_ever |= bit_of(index)
+                .filter(|_| image.stay == Stay::ForEver)
+                .unwrap_or(0);
         }
+        code.sort_by_key(|(range, _)| range.start);
         Self {
             generation,
             loaded,
             closed,
             code,
-            unwinder,
+            for_ever,
         }
     }
 
@@ -93,62 +113,131 @@ impl ModuleSet {
             .collect()
     }
 
-    pub(super) fn generation(&self) -> u32 {
-        self.generation
-    }
-
-    pub(super) fn unwinder(&self) -> &Unwinder {
-        &self.unwinder
-    }
-
-    /// The code of a known module that this address is in.
-    pub(super) fn code_around(&self, address: u64) -> Option<&Range<u64>> {
-        let after = self.code.partition_point(|range| range.start <= address);
-        let range = self.code.get(after.checked_sub(1)?)?;
-        (address < range.end).then_some(range)
+    /// The image that has code at this address, by its index.
+    fn image_around(&self, address: u64) -> Option<(u32, &Loaded)> {
+        let after = self
+            .code
+            .partition_point(|(range, _)| range.start <= address);
+        let (range, index) = self.code.get(after.checked_sub(1)?)?;
+        let image = self.loaded.get(*index as usize)?;
+        (address < range.end).then_some((*index, image))
     }
 }
 
-/// Calls `f` with the current modules and a cache, unless there are none yet or
-/// every cache is in use.
-pub(super) fn with_current(process_generation: u64, f: impl FnOnce(&ModuleSet, &mut Cache)) {
+/// The first images have a bit each.
+fn bit_of(image: u32) -> Option<u64> {
+    1_u64.checked_shl(image)
+}
+
+/// The current modules, for one walk: each that the walk meets is checked once to
+/// be still the one that was listed.
+pub(super) struct Known<'a> {
+    set: &'a ModuleSet,
+    confirmed: u64,
+}
+
+impl<'a> Known<'a> {
+    fn new(set: &'a ModuleSet) -> Self {
+        Self {
+            set,
+            confirmed: set.for_ever,
+        }
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.set.generation
+    }
+
+    /// The image that has code at this address, by its index, and its unwind
+    /// tables. The address must be that of code that is running.
+    pub(super) fn image_at(&mut self, address: u64) -> Option<(u32, Option<&'a UnwindTable>)> {
+        let (index, image) = self.set.image_around(address)?;
+        self.confirm(index, address)
+            .then_some((index, image.unwind.as_deref()))
+    }
+
+    /// Is this image still there? `address` must be that of running code in it.
+    #[inline(always)]
+    pub(super) fn confirm(&mut self, image: u32, address: u64) -> bool {
+        bit_of(image).is_some_and(|bit| self.confirmed & bit != 0) || self.ask(image, address)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ask(&mut self, image: u32, address: u64) -> bool {
+        let Some(loaded) = self.set.loaded.get(image as usize) else {
+            return false;
+        };
+        let is_there = match &loaded.stay {
+            Stay::ForEver => true,
+            Stay::Until(identity) => identity.is_at(address),
+            // Where the loader could be asked, it did not know this one.
+            Stay::UntilUnknown => !identity::can_be_told(),
+        };
+        if is_there {
+            self.confirmed |= bit_of(image).unwrap_or(0);
+        }
+        is_there
+    }
+}
+
+/// Calls `f` with the current modules, a stack and the rest that an unwinder
+/// needs, unless there are no modules yet or all of that is in use.
+pub(super) fn with_current<R>(
+    process_generation: u64,
+    f: impl FnOnce(&mut Known<'_>, &mut OwnStack, &mut Scratch) -> R,
+) -> Option<R> {
     // Threads are told apart by where their stacks are.
     let begin_at = (core::ptr::from_ref(&f).addr() >> 16).wrapping_mul(7);
-    MODULES.read(begin_at, process_generation, f);
+    MODULES.read(begin_at, process_generation, |set, (stack, scratch)| {
+        f(&mut Known::new(set), stack, scratch)
+    })
 }
 
-/// Makes sure that there are caches for `threads` threads, as far as the pool
-/// goes. Allocates; the caller is busy.
+/// Makes sure that `threads` threads can unwind at the same moment, as far as the
+/// pool goes. Allocates; the caller is busy.
 pub(crate) fn fill_pool(threads: u64, process_generation: u64) {
-    while (MODULES.filled() as u64) < threads.min(MAX_CACHES as u64) {
+    while (MODULES.filled() as u64) < threads.min(MAX_SCRATCHES as u64) {
         let Some(mut change) = MODULES.try_change(process_generation) else {
             return;
         };
         // Before the program is set up nothing can be unwound.
-        if change.current().is_none() || !change.add_seat(Cache::new_in()) {
+        if change.current().is_none() {
+            return;
+        }
+        let Some(mut stack) = OwnStack::new() else {
+            return;
+        };
+        // Kilobytes that pass over a stack on their way: let it not be the program's.
+        let scratch = stack.call(Scratch::new);
+        if !change.add_seat((stack, scratch)) {
             return;
         }
     }
 }
 
-/// Asks the loader what is loaded, publishes it for captures, and returns every
-/// module that a recorded address can belong to. Takes the loader's lock and
-/// allocates; the caller is busy.
-pub(crate) fn refresh(process_generation: u64) -> Vec<Arc<Module>> {
+/// Asks the loader what is loaded, publishes it for captures of so many threads,
+/// and returns every module that a recorded address can belong to. Takes the
+/// loader's lock and allocates; the caller is busy.
+pub(crate) fn refresh(process_generation: u64, threads: u64) -> Vec<Arc<Module>> {
     let mut change = loop {
         match MODULES.try_change(process_generation) {
             Some(change) => break change,
             None => std::thread::yield_now(),
         }
     };
-    if let Some(newer) = ModuleSet::newer_than(change.current()) {
+    let newer = FORK_GATE.while_nobody_forks(|| ModuleSet::newer_than(change.current()));
+    if let Some(newer) = newer {
         change.publish(newer);
     }
     change.free_replaced();
-    change.current().map_or_else(Vec::new, |set| {
+    let modules = change.current().map_or_else(Vec::new, |set| {
         let loaded = set.loaded.iter().map(|loaded| &loaded.module);
         loaded.chain(&set.closed).map(Arc::clone).collect()
-    })
+    });
+    drop(change);
+    fill_pool(threads.max(1), process_generation);
+    modules
 }
 
 #[cfg(test)]
@@ -159,7 +248,7 @@ mod tests {
     /// look changes nothing.
     #[test]
     fn finds_what_is_loaded() {
-        let modules = refresh(1);
+        let modules = refresh(1, 1);
         let here = finds_what_is_loaded as *const () as u64;
         let libc = libc::free as *const () as u64;
         let generation = modules
@@ -178,7 +267,7 @@ mod tests {
         assert!(module_of(libc).path.to_string_lossy().contains("libc"));
         assert!(!module_of(libc).build_id.is_empty());
 
-        let again = refresh(1);
+        let again = refresh(1, 1);
         assert!(
             again
                 .iter()
@@ -198,7 +287,7 @@ mod tests {
         let start = closed[0].segments[0].start;
         assert!(closed[0].segment_of(start, 1).is_some());
         assert!(closed[0].segment_of(start, 2).is_none());
-        assert!(before.code_around(start).is_some());
-        assert!(before.code_around(0).is_none() && before.code_around(u64::MAX).is_none());
+        assert_eq!(before.image_around(start).map(|(index, _)| index), Some(0));
+        assert!(before.image_around(0).is_none() && before.image_around(u64::MAX).is_none());
     }
 }

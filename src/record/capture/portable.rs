@@ -1,4 +1,4 @@
-//! Where there is no framehop: the `backtrace` crate. It unwinds by the
+//! Where no call frame information is read: the `backtrace` crate. It unwinds by the
 //! platform's own means, which may take the loader's lock or allocate (under
 //! the busy guard), at about 160 ns a frame.
 #![allow(clippy::disallowed_types)]
@@ -24,7 +24,7 @@ pub(super) fn walk(out: &mut StackBuffer) {
 }
 
 /// The `backtrace` crate finds modules by itself.
-pub(crate) fn refresh(_process_generation: u64) -> Vec<Arc<Module>> {
+pub(crate) fn refresh(_process_generation: u64, _threads: u64) -> Vec<Arc<Module>> {
     Vec::new()
 }
 

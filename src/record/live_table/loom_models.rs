@@ -183,3 +183,22 @@ fn loom_handover_between_threads() {
         world.assert_empty();
     });
 }
+
+/// A block that something else freed may be handed out anew without any order
+/// that we know of between the two: what is found of the first is whole.
+#[test]
+fn loom_an_unordered_lookup_finds_a_whole_sample_or_none() {
+    model(|| {
+        let world = World::new(1000);
+        let other = {
+            let world = Arc::clone(&world);
+            thread::spawn(move || assert!(world.insert(1)))
+        };
+        if let Some(sample) = world.table.get(1) {
+            assert_eq!((sample.size, sample.objects, sample.bytes), (10, 100, 1000));
+        }
+        other.join().unwrap();
+        world.remove(1);
+        world.assert_empty();
+    });
+}

@@ -134,6 +134,27 @@ impl Profile {
             .fold(Values::default(), |a, b| a + b)
     }
 
+    /// The values of all objects whose `bytes` label says so.
+    pub fn sum_of_size(&self, bytes: i64) -> Values {
+        self.of_size(bytes)
+            .map(values)
+            .fold(Values::default(), |a, b| a + b)
+    }
+
+    /// The stacks of those objects, each innermost frame first.
+    pub fn stacks_of_size(&self, bytes: i64) -> Vec<Vec<Frame>> {
+        self.of_size(bytes)
+            .map(|sample| self.stack(sample))
+            .collect()
+    }
+
+    fn of_size(&self, bytes: i64) -> impl Iterator<Item = &protos::Sample> {
+        let is_it =
+            move |label: &protos::Label| self.text(label.key) == "bytes" && label.num == bytes;
+        let samples = self.proto.sample.iter();
+        samples.filter(move |sample| sample.label.iter().any(is_it))
+    }
+
     /// The values of everything.
     pub fn total(&self) -> Values {
         self.sum("")

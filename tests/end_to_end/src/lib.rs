@@ -1,15 +1,20 @@
 //! What the end-to-end tests share: two ways to read a profile that have
-//! nothing to do with heapprof's own code, and memory to look for.
+//! nothing to do with heapprof's own code, memory to look for, and an allocator
+//! that checks what it is handed.
 
 pub mod blocks;
 pub mod decode;
+pub mod numbers;
 pub mod reader;
+pub mod strict;
 
 use std::env;
 
 pub use blocks::{Block, Values};
 pub use decode::Profile;
+pub use numbers::Numbers;
 pub use reader::Reader;
+pub use strict::{Fault, Filled, Strict};
 
 /// How many times longer than usual to run what can run longer.
 pub fn scale() -> u64 {

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use heapprof::{Alloc, Snapshot};
-use heapprof_end_to_end::{Block, Profile, Values, scale};
+use heapprof_end_to_end::{Block, Numbers, Profile, Values, scale};
 
 #[global_allocator]
 static ALLOC: Alloc = Alloc::system().with_sample_interval(1);
@@ -65,20 +65,6 @@ fn site_resized(block: &mut Block, size: usize) {
     block.resize(size);
 }
 
-/// A fixed sequence of numbers, different for each thread.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        // Knuth's MMIX generator; its high bits are good enough here.
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).expect("31 bits fit") % limit
-    }
-}
-
 /// Allocates, resizes and frees at random, and hands every third block to
 /// another thread to free. Returns what is still held.
 fn churn(
@@ -91,7 +77,7 @@ fn churn(
     let mut ledger = Ledger::default();
     let mut held: Vec<(Block, Owner)> = Vec::new();
     for _ in 0..steps {
-        let size = SIZES[numbers.below(SIZES.len())];
+        let size = numbers.pick(&SIZES);
         let pick = numbers.below(held.len().max(1));
         match numbers.below(6) {
             0 | 1 => {

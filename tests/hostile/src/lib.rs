@@ -1,8 +1,13 @@
 //! What the tests of hard conditions share: running a program that lives
 //! through one of them, and reading what it left behind.
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod denied;
 pub mod ended;
+pub mod exhausted;
+pub mod plugin;
 pub mod posix;
+pub mod stress;
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};

@@ -1,6 +1,6 @@
 //! Finding the files that tell about a module, and proof that they are its own.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -72,6 +72,9 @@ pub(super) fn find(module: &Module) -> Result<Files, Option<String>> {
             loaded: None,
             debug,
         }),
+        Err(problem) if module.is_main_program && module.path.as_os_str().is_empty() => {
+            Err(Some(format!("the program itself: {problem}")))
+        }
         // What the kernel provides has no file.
         Err(_) if !module.path.is_absolute() => Err(None),
         Err(problem) => Err(Some(format!("{}: {problem}", module.path.display()))),
@@ -79,11 +82,16 @@ pub(super) fn find(module: &Module) -> Result<Files, Option<String>> {
 }
 
 fn open_loaded(module: &Module) -> Result<ObjectFile, String> {
-    let path = if module.is_main_program {
-        Path::new("/proc/self/exe")
-    } else {
-        module.path.as_path()
-    };
+    if !module.is_main_program {
+        return open_own(&module.path, module);
+    }
+    // Where there is no `/proc`, the path that the program was started by may do.
+    open_own(Path::new("/proc/self/exe"), module)
+        .or_else(|problem| open_own(&started_by().ok_or(problem)?, module))
+}
+
+/// The file at `path`, if it is the one that was loaded.
+fn open_own(path: &Path, module: &Module) -> Result<ObjectFile, String> {
     let file = ObjectFile::open(path).map_err(|error| format!("cannot be read: {error}"))?;
     let elf = file
         .elf()
@@ -93,6 +101,16 @@ fn open_loaded(module: &Module) -> Result<ObjectFile, String> {
     }
     drop(elf);
     Ok(file)
+}
+
+/// The path that the kernel was given, perhaps relative to a folder that the
+/// program has left since.
+fn started_by() -> Option<PathBuf> {
+    // SAFETY: asks for a number.
+    let path = unsafe { libc::getauxval(libc::AT_EXECFN) } as *const libc::c_char;
+    // SAFETY: null, or a string that the kernel left for the process's whole life.
+    let path = unsafe { path.as_ref().map(|path| CStr::from_ptr(path)) }?;
+    Some(PathBuf::from(OsStr::from_bytes(path.to_bytes())))
 }
 
 fn build_id<'data>(elf: &Elf<'data>) -> &'data [u8] {
