@@ -1,7 +1,9 @@
 //! A program that runs out of stack, or nearly, or has very much of it. See
 //! `tests/stacks.rs`.
 //!
-//! `stacks CONDITION RESERVE|FOLDER`
+//! `stacks overflow|overflow-on-a-thread|small`
+//! `stacks to-the-edge|first-at-the-edge RESERVE`
+//! `stacks deep FOLDER`
 
 use std::env;
 use std::ffi::c_void;
@@ -21,8 +23,7 @@ static ALLOC: Alloc = Alloc::system().with_sample_interval(1);
 fn main() {
     let mut arguments = env::args().skip(1);
     let condition = arguments.next().expect("a condition is given");
-    let argument = arguments.next().expect("an argument is given");
-    let reserve = || argument.parse().expect("a number of bytes is given");
+    let mut argument = || arguments.next().expect("an argument is given");
     match condition.as_str() {
         "overflow" => println!("{}", without_end(0)),
         "overflow-on-a-thread" => {
@@ -30,13 +31,16 @@ fn main() {
             let thread = thread.spawn(|| without_end(0)).expect("it starts");
             println!("{:?}", thread.join());
         }
-        "to-the-edge" => to_the_edge(reserve()),
-        "first-at-the-edge" => first_at_the_edge(reserve()),
-        "use" => use_of_stack(),
+        "to-the-edge" => to_the_edge(number(&argument())),
+        "first-at-the-edge" => first_at_the_edge(number(&argument())),
         "small" => small_threads(),
-        "deep" => deep(Path::new(&argument)),
+        "deep" => deep(Path::new(&argument())),
         other => panic!("{other}?"),
     }
+}
+
+fn number(text: &str) -> usize {
+    text.parse().expect("a number of bytes is given")
 }
 
 fn stats() -> Stats {
@@ -92,19 +96,9 @@ fn descend(low: usize, reserve: usize) -> usize {
 }
 
 fn to_the_edge(reserve: usize) {
-    count(|| {
-        let thread = thread::Builder::new().stack_size(128 << 10);
-        // Room for what the thread itself allocates when it starts and ends.
-        let thread = thread.spawn(move || {
-            let before = stats();
-            let allocations = descend(stack_low(), reserve);
-            let after = stats();
-            println!("thread-allocations {allocations}");
-            println!("thread-samples {}", after.samples - before.samples);
-            allocations
-        });
-        thread.expect("it starts").join().expect("it ends well")
-    });
+    let thread = thread::Builder::new().stack_size(128 << 10);
+    let thread = thread.spawn(move || count(|| descend(stack_low(), reserve)));
+    thread.expect("it starts").join().expect("it ends well");
 }
 
 /// Goes down without allocating, to where about `left` bytes are left.
@@ -135,43 +129,6 @@ fn first_at_the_edge(reserve: usize) {
         }
         allocations
     });
-}
-
-// What it takes.
-
-/// Prints how much stack an allocation takes below its caller.
-fn use_of_stack() {
-    let print = |name: &'static str, stack_bytes| {
-        let thread = thread::Builder::new().stack_size(stack_bytes);
-        let thread = thread.spawn(move || {
-            println!("{name}-first {}", used_by(come_and_go));
-            println!("{name}-again {}", used_by(come_and_go));
-        });
-        thread.expect("it starts").join().expect("it ends well");
-    };
-    print("ample", 512 << 10);
-    print("short", 20 << 10);
-}
-
-const PAINT: u8 = 0xA5;
-
-/// Paints the stack below, calls `f`, and looks how far the paint is gone.
-#[inline(never)]
-fn used_by(f: fn()) -> usize {
-    let low = stack_low() + 64;
-    // Below this function's own frame and those of what it calls.
-    let high = stack_pointer() - 1024;
-    for address in low..high {
-        // SAFETY: this thread's own stack, below everything in use.
-        unsafe { ptr::with_exposed_provenance_mut::<u8>(address).write_volatile(PAINT) };
-    }
-    f();
-    let is_painted = |&address: &usize| {
-        // SAFETY: as above.
-        unsafe { ptr::with_exposed_provenance::<u8>(address).read_volatile() == PAINT }
-    };
-    let painted = (low..high).take_while(is_painted).count();
-    high + 1024 - (low + painted)
 }
 
 // Very little of it.
