@@ -163,6 +163,15 @@ impl Profile {
         samples.filter(move |sample| sample.label.iter().any(is_it))
     }
 
+    /// The values of all stacks, innermost frame first, for which `matches` holds.
+    pub fn sum_where(&self, matches: impl Fn(&[Frame]) -> bool) -> Values {
+        let samples = self.proto.sample.iter();
+        samples
+            .filter(|sample| matches(&self.stack(sample)))
+            .map(values)
+            .fold(Values::default(), |a, b| a + b)
+    }
+
     /// The values of everything.
     pub fn total(&self) -> Values {
         self.sum("")

@@ -7,6 +7,7 @@ pub mod ended;
 pub mod exhausted;
 pub mod plugin;
 pub mod posix;
+pub mod signal_safe;
 pub mod stress;
 
 use std::io::Read;
