@@ -176,10 +176,8 @@ static KEY: OnceLock<libc::pthread_key_t> = OnceLock::new();
 fn thread_keys() {
     let mut key = 0;
     // SAFETY: the destructor takes the key's value.
-    assert_eq!(
-        unsafe { libc::pthread_key_create(&raw mut key, Some(key_ends)) },
-        0
-    );
+    let failed = unsafe { libc::pthread_key_create(&raw mut key, Some(key_ends)) };
+    assert_eq!(failed, 0);
     KEY.set(key).expect("only here");
     for _ in 0..THREADS {
         Thread::start(key_lives, 256 << 10).join();
@@ -200,10 +198,8 @@ fn key_holds() -> *mut c_void {
 
 fn set_key(value: *mut c_void) {
     // SAFETY: the key was made before any thread.
-    assert_eq!(
-        unsafe { libc::pthread_setspecific(*KEY.get().expect("made"), value) },
-        0
-    );
+    let failed = unsafe { libc::pthread_setspecific(*KEY.get().expect("made"), value) };
+    assert_eq!(failed, 0);
 }
 
 extern "C" fn key_ends(value: *mut c_void) {
