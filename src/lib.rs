@@ -36,3 +36,7 @@ pub use {
     record::capture::Unwinder,
     snapshot::{Counts, Record, ReturnAddress, Snapshot, StackEnd, Stats},
 };
+
+#[cfg(all(cfi, fuzzing))]
+#[doc(hidden)]
+pub use record::capture::fuzzing;

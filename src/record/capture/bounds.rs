@@ -38,7 +38,7 @@ pub(super) fn around(sp: u64) -> Bounds {
 }
 
 impl Bounds {
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn of(readable: Range<u64>) -> Self {
         Self { readable }
     }

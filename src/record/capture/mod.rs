@@ -6,6 +6,9 @@ mod bounds;
 mod cfi;
 #[cfg(cfi)]
 mod frame_pointer;
+#[cfg(all(cfi, fuzzing))]
+#[allow(clippy::disallowed_types, missing_docs)]
+pub mod fuzzing;
 #[cfg(cfi)]
 mod identity;
 #[cfg(cfi)]

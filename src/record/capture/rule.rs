@@ -143,7 +143,7 @@ impl Frame {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn of(stack_pointer: u64, frame_pointer: u64) -> Self {
         Self {
             stack_pointer,

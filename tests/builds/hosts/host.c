@@ -1,8 +1,11 @@
 /* host LIBRARY PROFILE PROFILE: loads the library, lets it allocate and write a
- * profile before and after it frees, and unloads it. */
+ * profile before and after it frees, and unloads it; then forks, to see that
+ * nothing of the library is called any more. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void *find(void *library, const char *name) {
     void *function = dlsym(library, name);
@@ -27,5 +30,11 @@ int main(int argc, char **argv) {
     int failed = dump(argv[2]);
     release(held);
     failed |= dump(argv[3]);
-    return failed | dlclose(library);
+    failed |= dlclose(library);
+
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    waitpid(child, &status, 0);
+    return failed | (status != 0);
 }

@@ -76,9 +76,11 @@ enum Inlined {
 enum Stack {
     /// To where the program and each thread begin.
     Whole,
-    /// So many frames at most, marked as cut.
+    /// To the program's own main function; the rest is cut and marked.
+    ToMain,
+    /// Some have so many addresses only, and are marked as cut.
     Cut(usize),
-    /// As many, without a mark.
+    /// The same without a mark.
     Short(usize),
 }
 
@@ -126,7 +128,7 @@ impl Gives {
             names,
             has_lines: has_lines(&frames)?,
             inlined: inlined(&frames[2]),
-            stack: stack(&frames),
+            stack: stack(profile, &frames),
         })
     }
 }
@@ -174,19 +176,30 @@ fn inlined(stack: &[Frame]) -> Inlined {
     }
 }
 
-fn stack(stacks: &[Vec<Frame>]) -> Stack {
-    let longest = stacks.iter().map(Vec::len).max().unwrap_or(0);
-    let is_marked = |stack: &Vec<Frame>| stack.iter().any(|frame| frame.name.starts_with('['));
+/// The stacks of the owners, each of which has a few functions above it.
+fn stack(profile: &Profile, stacks: &[Vec<Frame>]) -> Stack {
+    let depths = OWNERS
+        .iter()
+        .flat_map(|owner| profile.depths_of_size(owner.object_size));
+    let depth = depths.min().unwrap_or(0);
     let outermost: Vec<_> = stacks
         .iter()
-        .filter_map(|stack| stack.last())
-        .map(|f| &f.name)
+        .filter_map(|stack| Some(&stack.last()?.name))
         .collect();
-    println!("{longest} frames at most; outermost: {outermost:?}");
-    if stacks.iter().any(is_marked) {
-        Stack::Cut(longest)
-    } else if stacks.iter().any(|stack| stack.len() < 3) {
-        Stack::Short(longest)
+    println!("{depth} addresses at least; outermost: {outermost:?}");
+    let is_marked = |stack: &&Vec<Frame>| stack.iter().any(|frame| frame.name.starts_with('['));
+    let reaches_main = |stack: &Vec<Frame>| {
+        stack
+            .iter()
+            .any(|frame| frame.name.ends_with("program::main"))
+    };
+    let marked: Vec<_> = stacks.iter().filter(is_marked).collect();
+    if !marked.is_empty() && marked.iter().all(|stack| reaches_main(stack)) {
+        Stack::ToMain
+    } else if !marked.is_empty() {
+        Stack::Cut(depth)
+    } else if depth < 5 {
+        Stack::Short(depth)
     } else {
         Stack::Whole
     }
@@ -224,8 +237,9 @@ impl fmt::Display for Gives {
         write!(f, "exact | {names} | {lines} | {inlined} | ")?;
         match self.stack {
             Stack::Whole => write!(f, "whole"),
-            Stack::Cut(frames) => write!(f, "cut and marked after {frames} frames at most"),
-            Stack::Short(frames) => write!(f, "{frames} frames at most"),
+            Stack::ToMain => write!(f, "up to `main`; what called it is cut, and marked"),
+            Stack::Cut(frames) => write!(f, "cut after {frames} calls, and marked"),
+            Stack::Short(frames) => write!(f, "{frames} calls"),
         }
     }
 }

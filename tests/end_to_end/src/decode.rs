@@ -148,6 +148,14 @@ impl Profile {
             .collect()
     }
 
+    /// How many addresses those stacks have: frames of inlined calls share one,
+    /// those without a name have one all the same.
+    pub fn depths_of_size(&self, bytes: i64) -> Vec<usize> {
+        self.of_size(bytes)
+            .map(|sample| sample.location_id.len())
+            .collect()
+    }
+
     fn of_size(&self, bytes: i64) -> impl Iterator<Item = &protos::Sample> {
         let is_it =
             move |label: &protos::Label| self.text(label.key) == "bytes" && label.num == bytes;

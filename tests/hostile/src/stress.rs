@@ -264,11 +264,28 @@ pub struct Plan {
 #[derive(Clone, Copy)]
 enum Intervals {
     Fixed(u64),
-    /// Changing all the time.
-    Mixed,
+    /// Changing all the time, between these.
+    Mixed(&'static [u64]),
 }
 
-const MIXED: [u64; 7] = [0, 1, 128, 4 << 10, 16 << 10, 128 << 10, 512 << 10];
+/// In this order: alignments of sampled blocks only ever get finer, and below
+/// 4 KiB they are not padded any more.
+const PHASES: [(&str, Intervals); 8] = [
+    ("512 Ki", Intervals::Fixed(512 << 10)),
+    ("128 Ki", Intervals::Fixed(128 << 10)),
+    ("16 Ki", Intervals::Fixed(16 << 10)),
+    ("4 Ki", Intervals::Fixed(4 << 10)),
+    (
+        "coarse",
+        Intervals::Mixed(&[0, 4 << 10, 16 << 10, 128 << 10, 512 << 10]),
+    ),
+    ("128", Intervals::Fixed(128)),
+    ("1", Intervals::Fixed(1)),
+    (
+        "all",
+        Intervals::Mixed(&[0, 1, 128, 4 << 10, 16 << 10, 128 << 10, 512 << 10]),
+    ),
+];
 
 /// One thread's work: operations on blocks of its own and of others.
 fn work(seed: u64, plan: &Plan, interval: u64, exchange: &Exchange, phase: &Barrier) -> Truth {
@@ -304,8 +321,8 @@ fn disturb(intervals: Intervals, over: &AtomicBool, disturbances: &AtomicU64) {
         if over.load(Ordering::Relaxed) {
             return;
         }
-        if let Intervals::Mixed = intervals {
-            let interval = MIXED[random.below(MIXED.len() as u64)];
+        if let Intervals::Mixed(mixed) = intervals {
+            let interval = mixed[random.below(mixed.len() as u64)];
             set_sample_interval(interval).expect("it is a valid interval");
         }
         if round % 8 == 0 {
@@ -339,7 +356,7 @@ fn disturb(intervals: Intervals, over: &AtomicBool, disturbances: &AtomicU64) {
 fn run(name: &str, intervals: Intervals, plan: &Plan) -> u64 {
     let interval = match intervals {
         Intervals::Fixed(interval) => interval,
-        Intervals::Mixed => 0,
+        Intervals::Mixed(_) => 0,
     };
     let places = (0..1024).map(|_| Mutex::new(None)).collect();
     let exchange = Exchange { places };
@@ -437,7 +454,7 @@ fn check_totals(intervals: Intervals, plan: &Plan, truth: &Truth, change: &Snaps
                 off / sigma
             );
         }
-        Intervals::Mixed => {}
+        Intervals::Mixed(_) => {}
     }
 }
 
@@ -466,14 +483,12 @@ pub fn main(mut plan: Plan) -> ExitCode {
         operations: 20_000,
         ..plan
     };
-    run("warm up", Intervals::Fixed(1), &warm_up);
+    run("warm up", Intervals::Fixed(512 << 10), &warm_up);
     let before = settled();
-    let mut total = 0;
-    for interval in [1, 128, 4 << 10, 16 << 10, 128 << 10, 512 << 10] {
-        let name = format!("{interval}");
-        total += run(&name, Intervals::Fixed(interval), &plan);
-    }
-    total += run("mixed", Intervals::Mixed, &plan);
+    let total: u64 = PHASES
+        .iter()
+        .map(|&(name, intervals)| run(name, intervals, &plan))
+        .sum();
     let after = settled();
 
     let left = after.since(&before);

@@ -25,7 +25,7 @@ fn main() {
     let folder = PathBuf::from(arguments.next().expect("a folder is given"));
 
     come_and_go(threads / 10);
-    // Once before, so that what a snapshot itself takes is there both times.
+    // Taken and dropped once before, so that its own memory is there both times.
     let _ = stats();
     report("tenth", &stats());
     come_and_go(threads - threads / 10);

@@ -6,7 +6,7 @@ use heapprof::Alloc;
 use heapprof_hostile::stress::{self, Plan, Sealed};
 
 #[global_allocator]
-static ALLOC: Alloc<Sealed> = Alloc::new(Sealed).with_sample_interval(1);
+static ALLOC: Alloc<Sealed> = Alloc::new(Sealed);
 
 fn main() -> ExitCode {
     stress::main(Plan {

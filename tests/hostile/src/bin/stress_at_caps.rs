@@ -7,9 +7,7 @@ use heapprof::Alloc;
 use heapprof_hostile::stress::{self, Plan, Sealed};
 
 #[global_allocator]
-static ALLOC: Alloc<Sealed> = Alloc::new(Sealed)
-    .with_sample_interval(1)
-    .with_memory_limit(4 << 20);
+static ALLOC: Alloc<Sealed> = Alloc::new(Sealed).with_memory_limit(4 << 20);
 
 fn main() -> ExitCode {
     stress::main(Plan {

@@ -197,8 +197,9 @@ fn key_holds() -> *mut c_void {
 }
 
 fn set_key(value: *mut c_void) {
-    // SAFETY: the key was made before any thread.
-    let failed = unsafe { libc::pthread_setspecific(*KEY.get().expect("made"), value) };
+    let key = *KEY.get().expect("it was made before any thread");
+    // SAFETY: it is a key, and its destructor takes such a value.
+    let failed = unsafe { libc::pthread_setspecific(key, value) };
     assert_eq!(failed, 0);
 }
 
