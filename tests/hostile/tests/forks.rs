@@ -50,7 +50,7 @@ fn has_what_a_child_did(child: &Profile) {
 
 #[test]
 fn under_allocations() {
-    children_live_on("allocations", 60 * times(), 10);
+    children_live_on("allocations", 40 * times(), 10);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn under_snapshots() {
 
 #[test]
 fn under_dumps() {
-    children_live_on("dumps", 40 * times(), 10);
+    children_live_on("dumps", 30 * times(), 10);
 }
 
 #[test]
@@ -80,10 +80,10 @@ fn children_of_children() {
 
 #[test]
 fn another_program_profiles_from_its_start() {
-    children_live_on("exec", 6 * times(), 1);
+    children_live_on("exec", 4 * times(), 1);
 }
 
 #[test]
 fn commands_of_the_standard_library() {
-    children_live_on("commands", 6 * times(), 1);
+    children_live_on("commands", 4 * times(), 1);
 }

@@ -25,10 +25,10 @@ fn main() {
     let condition = arguments.next().expect("a condition is given");
     let mut argument = || arguments.next().expect("an argument is given");
     match condition.as_str() {
-        "overflow" => println!("{}", without_end(0)),
+        "overflow" => println!("{}", without_end()),
         "overflow-on-a-thread" => {
             let thread = thread::Builder::new().stack_size(512 << 10);
-            let thread = thread.spawn(|| without_end(0)).expect("it starts");
+            let thread = thread.spawn(without_end).expect("it starts");
             println!("{:?}", thread.join());
         }
         "to-the-edge" => to_the_edge(number(&argument())),
@@ -76,9 +76,9 @@ fn come_and_go() {
 /// Each frame holds a block; one of them, or the profiler, meets the guard page.
 #[inline(never)]
 #[expect(unconditional_recursion, reason = "it is to run out of stack")]
-fn without_end(depth: usize) -> usize {
+fn without_end() -> usize {
     let block = Block::new(black_box(32));
-    without_end(depth + 1) + black_box(block.size())
+    without_end() + black_box(block.size())
 }
 
 // Up to it.
