@@ -38,13 +38,17 @@
 //!   the next owner's writes cannot reach the former owner's reads.
 //! - *Levels.* A level is published with Release and read with Acquire.
 
+mod sample;
+
 use core::ptr;
 
 use super::arena::{Arena, Zeroed};
 use super::lease::Lease;
 use super::sketch::Sketch;
-use super::stack_table::Node;
 use super::sync::{AtomicPtr, AtomicU64, Ordering};
+
+pub(crate) use sample::LiveSample;
+use sample::SampleCell;
 
 #[cfg(not(loom))]
 const KEYS_PER_BUCKET: usize = 7;
@@ -78,21 +82,6 @@ fn kept(key: usize) -> u64 {
     !(key as u64)
 }
 
-/// A sampled block that is live.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LiveSample {
-    pub(crate) node: &'static Node,
-    /// The size that the inner allocator was asked for.
-    pub(crate) size: usize,
-    /// log2 of the alignment that the inner allocator was asked for. The block
-    /// must be freed with exactly this.
-    pub(crate) align_log2: u32,
-    /// What the sample stands for, as it was added to the node: objects in
-    /// 1/1024ths.
-    pub(crate) objects: u64,
-    pub(crate) bytes: u64,
-}
-
 /// See the module's description.
 #[derive(Debug)]
 pub(crate) struct LiveTable {
@@ -119,21 +108,8 @@ struct Bucket {
     passed: AtomicU64,
 }
 
-/// A [`LiveSample`] at rest.
-#[derive(Debug)]
-#[repr(C)]
-struct SampleCell {
-    node: AtomicPtr<Node>,
-    /// Size and alignment, packed.
-    layout: AtomicU64,
-    objects: AtomicU64,
-    bytes: AtomicU64,
-    /// Room for the time of birth and the thread.
-    _spare: [AtomicU64; 2],
-}
-
 #[cfg(not(loom))]
-const _: () = assert!(size_of::<Bucket>() == 64 && size_of::<SampleCell>() == 48);
+const _: () = assert!(size_of::<Bucket>() == 64);
 
 // SAFETY: made of atomics, for which zero bytes are a value.
 unsafe impl Zeroed for Bucket {
@@ -150,38 +126,7 @@ unsafe impl Zeroed for Bucket {
 unsafe impl Zeroed for [SampleCell; KEYS_PER_BUCKET] {
     #[cfg(loom)]
     fn zeroed() -> Self {
-        core::array::from_fn(|_| SampleCell {
-            node: AtomicPtr::new(ptr::null_mut()),
-            layout: AtomicU64::new(0),
-            objects: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            _spare: core::array::from_fn(|_| AtomicU64::new(0)),
-        })
-    }
-}
-
-impl SampleCell {
-    fn write(&self, sample: &LiveSample) {
-        // Relaxed, here and in `read`: the key's Release store publishes them,
-        // and its clearing keeps the next writer off.
-        self.node
-            .store(ptr::from_ref(sample.node).cast_mut(), Ordering::Relaxed);
-        let layout = (sample.size as u64) << 6 | u64::from(sample.align_log2);
-        self.layout.store(layout, Ordering::Relaxed);
-        self.objects.store(sample.objects, Ordering::Relaxed);
-        self.bytes.store(sample.bytes, Ordering::Relaxed);
-    }
-
-    fn read(&self) -> Option<LiveSample> {
-        let layout = self.layout.load(Ordering::Relaxed);
-        Some(LiveSample {
-            // SAFETY: null, or a node in the arena, which lasts for ever.
-            node: unsafe { self.node.load(Ordering::Relaxed).as_ref() }?,
-            size: (layout >> 6) as usize,
-            align_log2: (layout & 63) as u32,
-            objects: self.objects.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
-        })
+        core::array::from_fn(|_| SampleCell::zeroed())
     }
 }
 

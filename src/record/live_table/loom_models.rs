@@ -6,7 +6,7 @@ use loom::thread;
 
 use super::*;
 use crate::record::stack::{StackBuffer, StackEnd};
-use crate::record::stack_table::{NodeKey, StackTable};
+use crate::record::stack_table::{Node, NodeKey, StackTable};
 use crate::record::sync::model;
 
 struct World {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::record::stack::StackBuffer;
-use crate::record::stack_table::{NodeKey, StackTable};
+use crate::record::stack_table::{Node, NodeKey, StackTable};
 
 fn world(limit_bytes: u64) -> (LiveTable, Arena, &'static Node) {
     let arena = Arena::new(limit_bytes);

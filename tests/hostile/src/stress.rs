@@ -2,7 +2,9 @@
 //! reallocated by others, while intervals change, snapshots are taken and
 //! profiles written. Afterwards the books must balance to the last object.
 
-use std::alloc::{self, GlobalAlloc, Layout, System};
+mod blocks;
+mod sealed;
+
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Barrier, Mutex};
@@ -10,228 +12,10 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use heapprof::{PprofOptions, Snapshot, Symbols, set_sample_interval};
-use heapprof_end_to_end::Profile;
+use heapprof_end_to_end::{Numbers, Profile};
 
-/// Notes each block's layout in front of it, and compares when it comes back.
-#[derive(Debug)]
-pub struct Sealed;
-
-/// What lies in front of a block.
-#[repr(C)]
-struct Seal {
-    size: usize,
-    align: usize,
-    /// Tells a live block from a freed one, and from none.
-    mark: usize,
-    _to_16: usize,
-}
-
-const LIVE: usize = 0x11FE_11FE_11FE_11FE;
-const FREED: usize = 0xF4EE_F4EE_F4EE_F4EE;
-
-fn room_in_front(layout: Layout) -> usize {
-    layout.align().max(size_of::<Seal>())
-}
-
-fn with_seal(layout: Layout) -> Layout {
-    let size = layout.size() + room_in_front(layout);
-    Layout::from_size_align(size, layout.align().max(align_of::<Seal>())).expect("it is not huge")
-}
-
-// SAFETY: forwards to `System` with room in front.
-unsafe impl GlobalAlloc for Sealed {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's contract; the seal lies in the room in front.
-        unsafe {
-            let start = System.alloc(with_seal(layout));
-            if start.is_null() {
-                return start;
-            }
-            let block = start.add(room_in_front(layout));
-            block.cast::<Seal>().sub(1).write(Seal {
-                size: layout.size(),
-                align: layout.align(),
-                mark: LIVE,
-                _to_16: 0,
-            });
-            block
-        }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller's contract; the seal lies in front.
-        unsafe {
-            let seal = &mut *block.cast::<Seal>().sub(1);
-            if (seal.size, seal.align, seal.mark) != (layout.size(), layout.align(), LIVE) {
-                complain(seal, layout);
-            }
-            seal.mark = FREED;
-            System.dealloc(block.sub(room_in_front(layout)), with_seal(layout));
-        }
-    }
-}
-
-#[cold]
-fn complain(seal: &Seal, layout: Layout) -> ! {
-    eprintln!(
-        "a block of {} aligned to {} (mark {:x}) came back as {layout:?}",
-        seal.size, seal.align, seal.mark
-    );
-    std::process::abort();
-}
-
-/// The usual mixing of bits, for random numbers that a seed repeats.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> usize {
-        (self.next() % limit) as usize
-    }
-}
-
-/// A block with something written at its ends, to be found there later.
-struct Block {
-    start: *mut u8,
-    layout: Layout,
-    tag: u8,
-}
-
-// SAFETY: owned memory.
-unsafe impl Send for Block {}
-
-/// What was done, counted by who did it.
-#[derive(Clone, Copy, Default)]
-struct Truth {
-    /// Calls of the allocator.
-    operations: u64,
-    allocations: u64,
-    bytes: u64,
-    /// Of the estimated bytes, at the interval of the phase.
-    variance: f64,
-}
-
-impl Truth {
-    fn allocated(&mut self, size: usize, interval: u64) {
-        self.allocations += 1;
-        self.bytes += size as u64;
-        if interval > 1 {
-            // Of one allocation's estimate s/p with probability p: s^2 (1 - p) / p,
-            // and p = 1 - exp(-s/R).
-            let s = size as f64;
-            self.variance += s * s / (s / interval as f64).exp_m1();
-        }
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self {
-            operations: self.operations + other.operations,
-            allocations: self.allocations + other.allocations,
-            bytes: self.bytes + other.bytes,
-            variance: self.variance + other.variance,
-        }
-    }
-}
-
-/// Many small ones, few large ones, some with more alignment than usual.
-fn random_layout(random: &mut Random) -> Layout {
-    let size = 1 + match random.below(100) {
-        0..70 => random.below(512),
-        70..90 => random.below(8 << 10),
-        90..98 => random.below(64 << 10),
-        _ => random.below(1 << 20),
-    };
-    let align = if random.below(10) == 0 {
-        1 << random.below(14)
-    } else {
-        1 << random.below(5)
-    };
-    Layout::from_size_align(size, align).expect("it is not huge")
-}
-
-impl Block {
-    fn new(random: &mut Random, truth: &mut Truth, interval: u64) -> Self {
-        let layout = random_layout(random);
-        truth.operations += 1;
-        truth.allocated(layout.size(), interval);
-        let start = allocate_block(layout, random.below(4) == 0);
-        assert!(start.addr().is_multiple_of(layout.align()));
-        let block = Self {
-            start,
-            layout,
-            tag: random.next() as u8,
-        };
-        block.write_tag();
-        block
-    }
-
-    fn write_tag(&self) {
-        // SAFETY: inside the block.
-        unsafe {
-            self.start.write(self.tag);
-            self.start.add(self.layout.size() - 1).write(self.tag);
-        }
-    }
-
-    fn check(&self) {
-        // SAFETY: inside the block.
-        let ends = unsafe { [*self.start, *self.start.add(self.layout.size() - 1)] };
-        assert_eq!(ends, [self.tag; 2], "someone wrote into a block");
-    }
-
-    fn resize(&mut self, random: &mut Random, truth: &mut Truth, interval: u64) {
-        self.check();
-        let size = random_layout(random).size();
-        truth.operations += 1;
-        truth.allocated(size, interval);
-        let start = reallocate_block(self.start, self.layout, size);
-        // SAFETY: inside the block.
-        assert_eq!(unsafe { *start }, self.tag, "the contents came along");
-        self.start = start;
-        self.layout = Layout::from_size_align(size, self.layout.align()).expect("it is not huge");
-        self.write_tag();
-    }
-
-    fn free(self, truth: &mut Truth) {
-        self.check();
-        truth.operations += 1;
-        // SAFETY: the block's own layout.
-        unsafe { alloc::dealloc(self.start, self.layout) };
-    }
-}
-
-// The two functions that a profile names.
-
-#[inline(never)]
-fn allocate_block(layout: Layout, zeroed: bool) -> *mut u8 {
-    // SAFETY: the size is not 0.
-    let start = unsafe {
-        if zeroed {
-            alloc::alloc_zeroed(layout)
-        } else {
-            alloc::alloc(layout)
-        }
-    };
-    assert!(!start.is_null(), "there is memory");
-    // SAFETY: inside the block.
-    assert!(!zeroed || unsafe { *start.add(layout.size() - 1) } == 0);
-    start
-}
-
-#[inline(never)]
-fn reallocate_block(start: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-    // SAFETY: the block's own layout; the size is not 0.
-    let start = unsafe { alloc::realloc(start, layout, size) };
-    assert!(!start.is_null(), "there is memory");
-    start
-}
+use blocks::{Block, Truth};
+pub use sealed::Sealed;
 
 /// Where threads leave blocks for each other.
 struct Exchange {
@@ -239,8 +23,8 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn swap(&self, random: &mut Random, own: &mut Option<Block>) {
-        let place = &self.places[random.below(self.places.len() as u64)];
+    fn swap(&self, random: &mut Numbers, own: &mut Option<Block>) {
+        let place = &self.places[random.below(self.places.len())];
         if let Ok(mut there) = place.try_lock() {
             std::mem::swap(&mut *there, own);
         }
@@ -289,12 +73,13 @@ const PHASES: [(&str, Intervals); 8] = [
 
 /// One thread's work: operations on blocks of its own and of others.
 fn work(seed: u64, plan: &Plan, interval: u64, exchange: &Exchange, phase: &Barrier) -> Truth {
-    let mut random = Random(seed);
+    let mut random = Numbers(seed);
     let mut truth = Truth::default();
     let mut slots: Vec<Option<Block>> = (0..plan.slots).map(|_| None).collect();
     phase.wait();
     while truth.operations < plan.operations / plan.threads {
-        let slot = &mut slots[random.below(plan.slots)];
+        let place = random.below(slots.len());
+        let slot = &mut slots[place];
         match (random.below(8), slot.as_mut()) {
             (0..3, Some(block)) => block.resize(&mut random, &mut truth, interval),
             (3..5, _) => exchange.swap(&mut random, slot),
@@ -316,13 +101,13 @@ fn work(seed: u64, plan: &Plan, interval: u64, exchange: &Exchange, phase: &Barr
 /// Takes snapshots, writes profiles and, in a mixed phase, changes the interval,
 /// until it is over.
 fn disturb(intervals: Intervals, over: &AtomicBool, disturbances: &AtomicU64) {
-    let mut random = Random(0xD157);
+    let mut random = Numbers(0xD157);
     for round in 0_u64.. {
         if over.load(Ordering::Relaxed) {
             return;
         }
         if let Intervals::Mixed(mixed) = intervals {
-            let interval = mixed[random.below(mixed.len() as u64)];
+            let interval = mixed[random.below(mixed.len())];
             set_sample_interval(interval).expect("it is a valid interval");
         }
         if round % 8 == 0 {

@@ -1,0 +1,73 @@
+//! What the live table knows of a sampled block.
+
+use core::ptr;
+
+use crate::record::stack_table::Node;
+use crate::record::sync::{AtomicPtr, AtomicU64, Ordering};
+
+/// A sampled block that is live.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LiveSample {
+    pub(crate) node: &'static Node,
+    /// The size that the inner allocator was asked for.
+    pub(crate) size: usize,
+    /// log2 of the alignment that the inner allocator was asked for. The block
+    /// must be freed with exactly this.
+    pub(crate) align_log2: u32,
+    /// What the sample stands for, as it was added to the node: objects in
+    /// 1/1024ths.
+    pub(crate) objects: u64,
+    pub(crate) bytes: u64,
+}
+
+/// A [`LiveSample`] at rest.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct SampleCell {
+    node: AtomicPtr<Node>,
+    /// Size and alignment, packed.
+    layout: AtomicU64,
+    objects: AtomicU64,
+    bytes: AtomicU64,
+    /// Room for the time of birth and the thread.
+    _spare: [AtomicU64; 2],
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<SampleCell>() == 48);
+
+impl SampleCell {
+    #[cfg(loom)]
+    pub(super) fn zeroed() -> Self {
+        Self {
+            node: AtomicPtr::new(ptr::null_mut()),
+            layout: AtomicU64::new(0),
+            objects: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            _spare: core::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    pub(super) fn write(&self, sample: &LiveSample) {
+        // Relaxed, here and in `read`: the key's Release store publishes them,
+        // and its clearing keeps the next writer off.
+        self.node
+            .store(ptr::from_ref(sample.node).cast_mut(), Ordering::Relaxed);
+        let layout = (sample.size as u64) << 6 | u64::from(sample.align_log2);
+        self.layout.store(layout, Ordering::Relaxed);
+        self.objects.store(sample.objects, Ordering::Relaxed);
+        self.bytes.store(sample.bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Option<LiveSample> {
+        let layout = self.layout.load(Ordering::Relaxed);
+        Some(LiveSample {
+            // SAFETY: null, or a node in the arena, which lasts for ever.
+            node: unsafe { self.node.load(Ordering::Relaxed).as_ref() }?,
+            size: (layout >> 6) as usize,
+            align_log2: (layout & 63) as u32,
+            objects: self.objects.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        })
+    }
+}
