@@ -8,7 +8,8 @@ const NAME: &str = "HEAPPROF_SAMPLE_INTERVAL";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interval {
     Unset,
-    /// There is no telling.
+    /// There is no telling. Elsewhere than on Linux the standard library tells.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     Unreadable,
     Bytes(u64),
     /// Set to something that is no interval. Said once on stderr.
