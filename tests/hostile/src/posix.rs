@@ -31,16 +31,6 @@ impl Thread {
         Self(id)
     }
 
-    /// Interrupts it.
-    ///
-    /// # Panics
-    /// If that cannot be done.
-    pub fn signal(&self, signal: i32) {
-        // SAFETY: a thread of ours that nobody has waited for.
-        let error = unsafe { libc::pthread_kill(self.0, signal) };
-        assert_eq!(error, 0, "pthread_kill");
-    }
-
     /// Waits for its end.
     ///
     /// # Panics

@@ -45,12 +45,3 @@ fn handlers_may_allocate_in_the_middle_of_everything() {
     );
     println!("{work:?} {handlers:?} {frameless:?}");
 }
-
-/// The allocator below the profiler may be called in a handler; the C library's,
-/// which the handler may have interrupted, may not.
-#[test]
-#[ignore = "a thread's first sample calls pthread_getattr_np, which calls malloc: a deadlock"]
-fn a_threads_first_sample_may_come_in_the_middle_of_a_malloc() {
-    let ran = Ran::of(env!("CARGO_BIN_EXE_first_in_a_handler"), &["2000"]).expect_success();
-    assert_eq!(ran.figure("samples"), 2_000, "{ran}");
-}
