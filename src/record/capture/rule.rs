@@ -158,9 +158,12 @@ impl Frame {
     pub(super) fn step(&mut self, rule: &Rule, bounds: &Bounds) -> Result<u64, Stop> {
         let caller = match rule {
             Rule::Root => return Err(Stop::Root),
-            // The first function of a thread clears the register (x86-64 psABI
-            // 3.4.1, AAPCS64 6.4.6); where it says nothing else, that counts.
-            Rule::Unknown if self.frame_pointer == Some(0) => return Err(Stop::Root),
+            // musl says nothing about a thread's first function, which clears the
+            // register (x86-64 psABI 3.4.1, AAPCS64 6.4.6). Elsewhere a register
+            // that is 0 is just that.
+            Rule::Unknown if cfg!(target_env = "musl") && self.frame_pointer == Some(0) => {
+                return Err(Stop::Root);
+            }
             Rule::Unknown => return Err(Stop::Cut),
             Rule::Caller(caller) => caller,
         };
@@ -305,9 +308,14 @@ mod tests {
             Err(Stop::Root)
         );
         let cleared = 0_u64.wrapping_sub(words.as_ptr().addr() as u64);
+        let at_first_function = if cfg!(target_env = "musl") {
+            Stop::Root
+        } else {
+            Stop::Cut
+        };
         assert_eq!(
             step(&words, Some(cleared), Rule::Unknown).0,
-            Err(Stop::Root)
+            Err(at_first_function)
         );
     }
 

@@ -136,7 +136,6 @@ fn a_threads_first_allocation_in_a_handler() {
 }
 
 #[test]
-#[ignore = "a signal's trampoline over a cleared frame pointer is taken for a thread's first function"]
 fn a_threads_first_allocation_in_a_handler_is_marked() {
     let profiles = run("first-signals");
     is_marked(&profiles[0], HANDLERS.0);
