@@ -30,7 +30,7 @@ pub fn set_sample_interval(bytes: u64) -> Result<(), Error> {
     }
     let _busy = thread::busy();
     ensure_registered()?;
-    modules::refresh(RECORDER.process_generation(), RECORDER.threads_seen());
+    modules::refresh(RECORDER.process_generation());
     RECORDER.change_interval(bytes);
     Ok(())
 }
@@ -65,7 +65,7 @@ static AT_START: extern "C" fn() = {
         // another thread, but not for long.
         unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
         if RECORDER.interval() != 0 {
-            modules::refresh(RECORDER.process_generation(), RECORDER.threads_seen());
+            modules::refresh(RECORDER.process_generation());
         }
     }
 

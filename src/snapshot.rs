@@ -181,7 +181,7 @@ impl Snapshot {
     pub fn take() -> Result<Self, Error> {
         let _busy = thread::busy();
         ensure_registered()?;
-        let modules = modules::refresh(RECORDER.process_generation(), RECORDER.threads_seen());
+        let modules = modules::refresh(RECORDER.process_generation());
         let mut torn_reads = 0;
         let mut records: Vec<_> = RECORDER
             .nodes()

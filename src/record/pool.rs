@@ -2,9 +2,10 @@
 //! scratch space of its own for every reader at work.
 //!
 //! A reader takes a seat, looks at the current value, works with both, and gives
-//! the seat back. There are few seats; who finds none does without. A value that
-//! was replaced is freed once it is certain that nobody looks at it: the one who
-//! replaced it takes every seat once and gives it back.
+//! the seat back. A seat gets its scratch space from who takes it first. There
+//! are few seats; who finds none does without. A value that was replaced is freed
+//! once it is certain that nobody looks at it: the one who replaced it takes
+//! every seat once and gives it back.
 //!
 //! # Atomic orderings
 //! - A value is published with Release and read with Acquire.
@@ -12,8 +13,7 @@
 //!   a seat before has given it back (Release), which pairs with our taking it
 //!   (Acquire): their reads are over. Whoever takes it later pairs with our
 //!   giving it back, and so sees the new value.
-//! - A seat's scratch space is published by `filled` (Release, Acquire) and then
-//!   belongs to who holds the seat.
+//! - A seat's scratch space, and whether it has one, belong to who holds the seat.
 #![allow(clippy::disallowed_types)]
 
 use core::ptr;
@@ -26,15 +26,17 @@ use super::sync::{AtomicPtr, AtomicUsize, Ordering};
 pub(crate) struct Pool<T, S, const N: usize> {
     /// Null until the first value.
     current: AtomicPtr<Published<T>>,
-    /// The first `filled` have a scratch space.
     seats: [Seat<S>; N],
-    filled: AtomicUsize,
+    /// So many of the first seats are worth a look: they have a scratch space, or
+    /// are about to get one.
+    opened: AtomicUsize,
     changing: Lease,
 }
 
 #[derive(Debug)]
 struct Seat<S> {
     lease: Lease,
+    /// Null until somebody took the seat. Lasts for ever.
     scratch: AtomicPtr<S>,
 }
 
@@ -46,7 +48,7 @@ struct Published<T> {
     replaced: *mut Self,
 }
 
-impl<T, S, const N: usize> Pool<T, S, N> {
+impl<T, S: 'static, const N: usize> Pool<T, S, N> {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
         Self {
@@ -57,7 +59,7 @@ impl<T, S, const N: usize> Pool<T, S, N> {
                     scratch: AtomicPtr::new(ptr::null_mut()),
                 }
             }; N],
-            filled: AtomicUsize::new(0),
+            opened: AtomicUsize::new(0),
             changing: Lease::new(),
         }
     }
@@ -70,46 +72,57 @@ impl<T, S, const N: usize> Pool<T, S, N> {
                 lease: Lease::new(),
                 scratch: AtomicPtr::new(ptr::null_mut()),
             }),
-            filled: AtomicUsize::new(0),
+            opened: AtomicUsize::new(0),
             changing: Lease::new(),
         }
     }
 
-    /// Calls `f` with the current value and a scratch space. `None` if there is
-    /// no value yet, or no seat free. Readers that begin to look for a seat at
-    /// different places get in each other's way less.
+    /// Calls `f` with the current value and a scratch space, which `make` makes
+    /// where there is none. `None` if there is no value yet, no seat free, or no
+    /// scratch space to be had. Readers that begin to look for a seat at different
+    /// places get in each other's way less.
     pub(crate) fn read<R>(
         &self,
         begin_at: usize,
         process_generation: u64,
+        make: impl FnOnce() -> Option<&'static mut S>,
         f: impl FnOnce(&T, &mut S) -> R,
     ) -> Option<R> {
-        let filled = self.filled();
-        for step in 0..filled {
-            let at = begin_at.wrapping_add(step).checked_rem(filled)?;
+        let (seat, _held) = self.take_seat(begin_at, process_generation)?;
+        // Acquire pairs with the Release in `publish`.
+        let current = self.current.load(Ordering::Acquire);
+        // SAFETY: null or whole, and not freed before the seat is given back.
+        let current = unsafe { current.as_ref() }?;
+        // Relaxed, both: the seat is ours.
+        let mut scratch = seat.scratch.load(Ordering::Relaxed);
+        if scratch.is_null() {
+            scratch = make()?;
+            seat.scratch.store(scratch, Ordering::Relaxed);
+        }
+        // SAFETY: null or whole, lasts for ever, and is the seat's holder's alone.
+        let scratch = unsafe { scratch.as_mut() }?;
+        Some(f(&current.value, scratch))
+    }
+
+    /// A free seat: an open one, or else the next.
+    fn take_seat(&self, begin_at: usize, process_generation: u64) -> Option<(&Seat<S>, Held<'_>)> {
+        // Relaxed: where to look, no more.
+        let opened = self.opened.load(Ordering::Relaxed).min(N);
+        let among_open =
+            (0..opened).filter_map(|step| begin_at.wrapping_add(step).checked_rem(opened));
+        for at in among_open.chain(opened..N) {
             let seat = self.seats.get(at)?;
-            let Some(_held) = seat.lease.try_take(process_generation) else {
-                continue;
-            };
-            // Acquire pairs with the Release in `publish`. Relaxed for the
-            // scratch space: `filled` published it.
-            let current = self.current.load(Ordering::Acquire);
-            let scratch = seat.scratch.load(Ordering::Relaxed);
-            // SAFETY: both are null or whole. The value is not freed before the
-            // seat is given back, and the scratch space is its holder's alone.
-            let (current, scratch) = unsafe { (current.as_ref()?, scratch.as_mut()?) };
-            return Some(f(&current.value, scratch));
+            if let Some(held) = seat.lease.try_take(process_generation) {
+                if at >= opened {
+                    self.opened.fetch_max(at.wrapping_add(1), Ordering::Relaxed);
+                }
+                return Some((seat, held));
+            }
         }
         None
     }
 
-    /// Number of seats with a scratch space.
-    pub(crate) fn filled(&self) -> usize {
-        // Acquire pairs with the Release in `add_seat`.
-        self.filled.load(Ordering::Acquire)
-    }
-
-    /// The right to change the value and to add seats, unless another thread has it.
+    /// The right to change the value, unless another thread has it.
     pub(crate) fn try_change(&self, process_generation: u64) -> Option<Change<'_, T, S, N>> {
         let _held = self.changing.try_take(process_generation)?;
         Some(Change {
@@ -155,7 +168,7 @@ impl<T, S, const N: usize> Change<'_, T, S, N> {
         if replaced.is_null() {
             return;
         }
-        for seat in self.pool.seats.iter().take(self.pool.filled()) {
+        for seat in &self.pool.seats {
             if seat.lease.try_take(self.process_generation).is_none() {
                 return;
             }
@@ -171,28 +184,16 @@ impl<T, S, const N: usize> Change<'_, T, S, N> {
             }
         }
     }
-
-    /// Adds a seat with its scratch space; false if all there can be are there.
-    pub(crate) fn add_seat(&mut self, scratch: S) -> bool {
-        let filled = self.pool.filled();
-        let Some(seat) = self.pool.seats.get(filled) else {
-            return false;
-        };
-        // Relaxed: `filled` publishes it.
-        seat.scratch
-            .store(Box::into_raw(Box::new(scratch)), Ordering::Relaxed);
-        // Release pairs with the Acquire in `filled`.
-        self.pool
-            .filled
-            .store(filled.saturating_add(1), Ordering::Release);
-        true
-    }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::Arc;
+
+    fn make<S: Default>() -> Option<&'static mut S> {
+        Some(Box::leak(Box::default()))
+    }
 
     #[test]
     fn replaced_values_are_freed_when_nobody_reads_them() {
@@ -201,10 +202,9 @@ mod tests {
         {
             let mut change = pool.try_change(1).unwrap();
             assert!(pool.try_change(1).is_none());
-            assert!(change.add_seat(()) && change.add_seat(()) && !change.add_seat(()));
             change.publish(Arc::clone(&first));
         }
-        pool.read(0, 1, |value, ()| {
+        pool.read(0, 1, make, |value, ()| {
             assert_eq!(**value, 1);
             let mut change = pool.try_change(1).unwrap();
             change.publish(Arc::clone(&second));
@@ -217,27 +217,50 @@ mod tests {
             (Arc::strong_count(&first), Arc::strong_count(&second)),
             (1, 2)
         );
-        assert_eq!(pool.read(5, 1, |value, ()| **value), Some(2));
+        assert_eq!(pool.read(5, 1, make, |value, ()| **value), Some(2));
     }
 
     #[test]
     fn nothing_is_read_before_there_is_anything() {
         let pool = Pool::<u32, u32, 1>::new();
-        assert_eq!(pool.read(0, 1, |value, _| *value), None);
-        assert!(pool.try_change(1).unwrap().add_seat(7));
-        assert_eq!(pool.read(0, 1, |value, _| *value), None);
+        assert_eq!(pool.read(0, 1, make, |value, _| *value), None);
         pool.try_change(1).unwrap().publish(1);
-        assert_eq!(
-            pool.read(0, 1, |value, scratch| (*value, *scratch)),
-            Some((1, 7))
-        );
-        pool.read(0, 1, |_, _| {
-            assert_eq!(pool.read(0, 1, |_, _| ()), None, "the only seat is taken");
+        assert_eq!(pool.read(0, 1, || None, |value, _| *value), None);
+        let count = |value: &u32, scratch: &mut u32| {
+            *scratch += 1;
+            (*value, *scratch)
+        };
+        assert_eq!(pool.read(0, 1, make, count), Some((1, 1)));
+        assert_eq!(pool.read(0, 1, || None, count), Some((1, 2)), "it is kept");
+        pool.read(0, 1, make, |_, _| {
+            assert_eq!(
+                pool.read(0, 1, make, |_, _| ()),
+                None,
+                "the only seat is taken"
+            );
             assert!(
-                pool.read(0, 2, |_, _| ()).is_some(),
+                pool.read(0, 2, make, |_, _| ()).is_some(),
                 "but not in a forked child"
             );
         });
+    }
+
+    #[test]
+    fn as_many_read_as_there_are_seats() {
+        let pool = Pool::<u32, u32, 3>::new();
+        pool.try_change(1).unwrap().publish(7);
+        let read = |f: &dyn Fn()| {
+            let number = |value: &u32, _: &mut u32| {
+                f();
+                *value
+            };
+            pool.read(0, 1, make, number)
+        };
+        let none_left = || assert_eq!(read(&|| ()), None);
+        let third = || assert_eq!(read(&none_left), Some(7));
+        let second = || assert_eq!(read(&third), Some(7));
+        assert_eq!(read(&second), Some(7));
+        assert_eq!(read(&second), Some(7), "they are given back");
     }
 }
 
@@ -261,7 +284,8 @@ mod loom_models {
     type Model = Pool<Watched, UnsafeCell<u32>, 2>;
 
     fn read(pool: &Model, begin_at: usize) -> Option<u32> {
-        pool.read(begin_at, 1, |value, scratch| {
+        let make = || Some(Box::leak(Box::new(UnsafeCell::new(0))));
+        pool.read(begin_at, 1, make, |value, scratch| {
             // SAFETY: the scratch space is the reader's alone.
             scratch.with_mut(|scratch| unsafe { *scratch += 1 });
             // SAFETY: the value is not freed while it is read.
@@ -277,8 +301,6 @@ mod loom_models {
             {
                 let mut change = pool.try_change(1).unwrap();
                 change.publish(Watched(UnsafeCell::new(1)));
-                change.add_seat(UnsafeCell::new(0));
-                change.add_seat(UnsafeCell::new(0));
             }
             let reader = {
                 let pool = Arc::clone(&pool);

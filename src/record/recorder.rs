@@ -135,17 +135,9 @@ impl Recorder {
             if !self.is_prepared() {
                 self.prepare(built_in);
             }
-            let mut is_new = false;
-            let interval = thread.judge(size, &self.settings.0, || {
-                is_new = true;
-                self.seed()
-            });
+            let interval = thread.judge(size, &self.settings.0, || self.seed());
             if thread.is_busy() {
                 return None;
-            }
-            if is_new {
-                let _busy = thread::busy();
-                capture::modules::fill_pool(self.threads_seen(), self.process_generation());
             }
             let interval = interval?;
             Some(Sample {
@@ -276,11 +268,6 @@ impl Recorder {
     /// Counts the free of a sampled block.
     pub(crate) fn credit(&self, entry: &LiveSample) {
         entry.node.add_free(&sums_of(entry));
-    }
-
-    /// Threads that allocated so far.
-    pub(crate) fn threads_seen(&self) -> u64 {
-        self.threads_seen.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_prepared(&self) -> bool {

@@ -124,38 +124,21 @@ pub(crate) fn with_stack<R>(
     process_generation: u64,
     f: impl Fn(&StackBuffer) -> R,
 ) -> R {
-    let captured = modules::with_current(process_generation, |known, own_stack, scratch| {
-        // What a capture needs beyond a few words is on a stack of its own.
-        own_stack.call(|| {
-            let bounds = bounds::around(registers.sp);
-            let mut stack = StackBuffer::new();
-            stack.module_generation = known.generation();
-            stack.end = match unwinder {
-                Unwinder::FramePointers => {
-                    frame_pointer::walk(registers, &bounds, known, &mut stack)
-                }
-                Unwinder::Cfi => cfi::walk(registers, &bounds, known, scratch, &mut stack),
-            };
-            f(&stack)
-        })
+    let captured = modules::with_current(process_generation, |known, scratch| {
+        let bounds = bounds::around(registers.sp);
+        let mut stack = StackBuffer::new();
+        stack.module_generation = known.generation();
+        stack.end = match unwinder {
+            Unwinder::FramePointers => frame_pointer::walk(registers, &bounds, known, &mut stack),
+            Unwinder::Cfi => cfi::walk(registers, &bounds, known, scratch, &mut stack),
+        };
+        f(&stack)
     });
     captured.unwrap_or_else(|| f(&NOT_CAPTURED))
 }
 
 #[cfg(cfi)]
 static NOT_CAPTURED: StackBuffer = StackBuffer::new();
-
-/// A whole walk with cold caches, and no other stack to do it on.
-#[cfg(all(test, cfi))]
-fn unwind_on_this_stack(registers: &Registers) {
-    modules::with_current(1, |known, _, _| {
-        let mut scratch = modules::Scratch::new();
-        let mut stack = StackBuffer::new();
-        let bounds = bounds::around(registers.sp);
-        cfi::walk(registers, &bounds, known, &mut scratch, &mut stack);
-        assert!(stack.frames().len() > 3);
-    });
-}
 
 #[cfg(not(cfi))]
 pub(crate) fn with_stack<R>(

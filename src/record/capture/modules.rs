@@ -24,7 +24,7 @@ const MAX_SCRATCHES: usize = 32;
 /// Modules that were closed and are still named in older stacks.
 const MAX_CLOSED_MODULES: usize = 256;
 
-static MODULES: Pool<ModuleSet, (OwnStack, Box<Scratch>), MAX_SCRATCHES> = Pool::new();
+static MODULES: Pool<ModuleSet, OwnStack<Scratch>, MAX_SCRATCHES> = Pool::new();
 
 /// Keeps forks out while the loader is asked.
 pub(crate) static FORK_GATE: ForkGate = ForkGate::new();
@@ -36,11 +36,11 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    pub(super) fn new() -> Box<Self> {
-        Box::new(Self {
-            rules: RuleCache::new(),
-            context: Context::new_in(),
-        })
+    /// # Safety
+    /// `place` is zeroed memory for one.
+    unsafe fn init(place: *mut Self) {
+        // SAFETY: the caller's promise. A cache of zeros is an empty one.
+        unsafe { (&raw mut (*place).context).write(Context::new_in()) };
     }
 }
 
@@ -181,45 +181,24 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Calls `f` with the current modules, a stack and the rest that an unwinder
-/// needs, unless there are no modules yet or all of that is in use.
+/// Calls `f`, on a stack of the profiler's own, with the current modules and what
+/// else an unwinder needs; unless there are no modules yet or all of that is in use.
 pub(super) fn with_current<R>(
     process_generation: u64,
-    f: impl FnOnce(&mut Known<'_>, &mut OwnStack, &mut Scratch) -> R,
+    f: impl FnOnce(&mut Known<'_>, &mut Scratch) -> R,
 ) -> Option<R> {
     // Threads are told apart by where their stacks are.
     let begin_at = (core::ptr::from_ref(&f).addr() >> 16).wrapping_mul(7);
-    MODULES.read(begin_at, process_generation, |set, (stack, scratch)| {
-        f(&mut Known::new(set), stack, scratch)
+    // SAFETY: `init` does what it is to do.
+    let make = || unsafe { OwnStack::new(Scratch::init) };
+    MODULES.read(begin_at, process_generation, make, |set, stack| {
+        stack.call(|scratch| f(&mut Known::new(set), scratch))
     })
 }
 
-/// Makes sure that `threads` threads can unwind at the same moment, as far as the
-/// pool goes. Allocates; the caller is busy.
-pub(crate) fn fill_pool(threads: u64, process_generation: u64) {
-    while (MODULES.filled() as u64) < threads.min(MAX_SCRATCHES as u64) {
-        let Some(mut change) = MODULES.try_change(process_generation) else {
-            return;
-        };
-        // Before the program is set up nothing can be unwound.
-        if change.current().is_none() {
-            return;
-        }
-        let Some(mut stack) = OwnStack::new() else {
-            return;
-        };
-        // Kilobytes that pass over a stack on their way: let it not be the program's.
-        let scratch = stack.call(Scratch::new);
-        if !change.add_seat((stack, scratch)) {
-            return;
-        }
-    }
-}
-
-/// Asks the loader what is loaded, publishes it for captures of so many threads,
-/// and returns every module that a recorded address can belong to. Takes the
+/// Asks the loader what is loaded, publishes it for captures, and returns every module that a recorded address can belong to. Takes the
 /// loader's lock and allocates; the caller is busy.
-pub(crate) fn refresh(process_generation: u64, threads: u64) -> Vec<Arc<Module>> {
+pub(crate) fn refresh(process_generation: u64) -> Vec<Arc<Module>> {
     let mut change = loop {
         match MODULES.try_change(process_generation) {
             Some(change) => break change,
@@ -231,13 +210,10 @@ pub(crate) fn refresh(process_generation: u64, threads: u64) -> Vec<Arc<Module>>
         change.publish(newer);
     }
     change.free_replaced();
-    let modules = change.current().map_or_else(Vec::new, |set| {
+    change.current().map_or_else(Vec::new, |set| {
         let loaded = set.loaded.iter().map(|loaded| &loaded.module);
         loaded.chain(&set.closed).map(Arc::clone).collect()
-    });
-    drop(change);
-    fill_pool(threads.max(1), process_generation);
-    modules
+    })
 }
 
 #[cfg(test)]
@@ -248,7 +224,7 @@ mod tests {
     /// look changes nothing.
     #[test]
     fn finds_what_is_loaded() {
-        let modules = refresh(1, 1);
+        let modules = refresh(1);
         let here = finds_what_is_loaded as *const () as u64;
         let libc = libc::free as *const () as u64;
         let generation = modules
@@ -267,7 +243,7 @@ mod tests {
         assert!(module_of(libc).path.to_string_lossy().contains("libc"));
         assert!(!module_of(libc).build_id.is_empty());
 
-        let again = refresh(1, 1);
+        let again = refresh(1);
         assert!(
             again
                 .iter()

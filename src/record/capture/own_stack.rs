@@ -1,6 +1,6 @@
-//! A stack to unwind on. The program's own may have no room: a small thread's,
-//! a coroutine's, a signal handler's, or one that is about to overflow.
-#![allow(clippy::disallowed_types)]
+//! A stack to unwind on, with what else an unwinder needs lying above it. The
+//! program's own stack may have no room: a small thread's, a coroutine's, a
+//! signal handler's, or one that is about to overflow.
 
 use core::ffi::c_void;
 use core::mem::ManuallyDrop;
@@ -15,78 +15,89 @@ const GUARD_BYTES: usize = if cfg!(target_arch = "x86_64") {
     64 << 10
 };
 
-/// See the module's description.
+/// See the module's description. It lies at the upper end of its stack, in memory
+/// straight from the operating system that is never given back: who finds that
+/// there are too few of them may make one inside an allocation.
 #[derive(Debug)]
-pub(super) struct OwnStack {
-    /// Its upper end, and that of the mapping.
-    top: *mut u8,
+#[repr(C, align(4096))]
+pub(super) struct OwnStack<S> {
+    scratch: S,
 }
 
-// SAFETY: owned memory, used by whoever holds it.
-unsafe impl Send for OwnStack {}
-
-impl OwnStack {
+impl<S> OwnStack<S> {
     /// Maps one. `None` if there is no memory.
-    pub(super) fn new() -> Option<Self> {
-        let all = GUARD_BYTES.saturating_add(BYTES);
-        // SAFETY: a new mapping of our own; the guard is its lower end.
+    ///
+    /// # Safety
+    /// `init` makes an `S` of the zeroed memory that it is given.
+    pub(super) unsafe fn new(init: unsafe fn(*mut S)) -> Option<&'static mut Self> {
+        let below = GUARD_BYTES.wrapping_add(BYTES);
+        let all = below.wrapping_add(size_of::<Self>());
+        // SAFETY: a new mapping of our own; the guard is its lower end, this value
+        // its upper one, on a page of its own. `init` runs on the new stack, so
+        // that what it moves about is not on the program's.
         unsafe {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-            let bottom = libc::mmap(
-                ptr::null_mut(),
-                all,
-                libc::PROT_NONE,
-                flags | libc::MAP_STACK,
-                -1,
-                0,
-            );
+            let bottom = libc::mmap(ptr::null_mut(), all, libc::PROT_NONE, flags, -1, 0);
             if bottom == libc::MAP_FAILED {
                 return None;
             }
             let usable = bottom.cast::<u8>().add(GUARD_BYTES);
-            if libc::mprotect(usable.cast(), BYTES, libc::PROT_READ | libc::PROT_WRITE) != 0 {
+            let usable_bytes = all.wrapping_sub(GUARD_BYTES);
+            let writable = libc::PROT_READ | libc::PROT_WRITE;
+            if libc::mprotect(usable.cast(), usable_bytes, writable) != 0 {
                 libc::munmap(bottom, all);
                 return None;
             }
             tell_valgrind(usable.addr(), usable.addr().wrapping_add(BYTES));
-            Some(Self {
-                top: usable.add(BYTES),
-            })
+            let place = bottom.cast::<u8>().add(below).cast::<Self>();
+            run_on(place.cast(), || init(&raw mut (*place).scratch));
+            Some(&mut *place)
         }
     }
 
     /// Calls `f` on this stack. `f` must not unwind; in a build where it could,
     /// that would end the process.
-    pub(super) fn call<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        union Exchange<F, R> {
-            f: ManuallyDrop<F>,
-            result: ManuallyDrop<R>,
-        }
+    pub(super) fn call<R>(&mut self, f: impl FnOnce(&mut S) -> R) -> R {
+        let top = ptr::from_mut(self).cast::<u8>();
+        // SAFETY: the stack ends where this value begins, and is ours alone while
+        // we are borrowed.
+        unsafe { run_on(top, || f(&mut self.scratch)) }
+    }
+}
 
-        unsafe extern "C" fn run<F: FnOnce() -> R, R>(exchange: *mut c_void) {
-            // SAFETY: `call` passes its own variable, which holds `f` before and
-            // the result after.
-            unsafe {
-                let exchange = &mut *exchange.cast::<Exchange<F, R>>();
-                let f = ManuallyDrop::take(&mut exchange.f);
-                exchange.result = ManuallyDrop::new(f());
-            }
-        }
+/// Calls `f` on the stack that ends at `top`.
+///
+/// # Safety
+/// `top` is the upper end, aligned to 16, of a stack that nobody uses.
+unsafe fn run_on<R>(top: *mut u8, f: impl FnOnce() -> R) -> R {
+    union Exchange<F, R> {
+        f: ManuallyDrop<F>,
+        result: ManuallyDrop<R>,
+    }
 
-        fn runner<F: FnOnce() -> R, R>(_: &F) -> unsafe extern "C" fn(*mut c_void) {
-            run::<F, R>
-        }
-
-        let run = runner::<_, R>(&f);
-        let mut exchange = Exchange {
-            f: ManuallyDrop::new(f),
-        };
-        // SAFETY: the stack is ours alone while we are borrowed, `run` is made
-        // for what `exchange` holds, and leaves the result there.
+    unsafe extern "C" fn run<F: FnOnce() -> R, R>(exchange: *mut c_void) {
+        // SAFETY: `run_on` passes its own variable, which holds `f` before and the
+        // result after.
         unsafe {
-            call_on(self.top, run, (&raw mut exchange).cast());
-            ManuallyDrop::into_inner(exchange.result)
+            let exchange = &mut *exchange.cast::<Exchange<F, R>>();
+            let f = ManuallyDrop::take(&mut exchange.f);
+            exchange.result = ManuallyDrop::new(f());
         }
+    }
+
+    fn runner<F: FnOnce() -> R, R>(_: &F) -> unsafe extern "C" fn(*mut c_void) {
+        run::<F, R>
+    }
+
+    let run = runner::<_, R>(&f);
+    let mut exchange = Exchange {
+        f: ManuallyDrop::new(f),
+    };
+    // SAFETY: the caller's promise; `run` is made for what `exchange` holds, and
+    // leaves the result there.
+    unsafe {
+        call_on(top, run, (&raw mut exchange).cast());
+        ManuallyDrop::into_inner(exchange.result)
     }
 }
 
@@ -121,14 +132,6 @@ fn tell_valgrind(start: usize, end: usize) {
             inout("x3") 0_usize => _,
             options(nostack),
         );
-    }
-}
-
-impl Drop for OwnStack {
-    fn drop(&mut self) {
-        let all = GUARD_BYTES.saturating_add(BYTES);
-        // SAFETY: our own mapping, which nobody uses any more.
-        unsafe { libc::munmap(self.top.wrapping_sub(all).cast(), all) };
     }
 }
 
@@ -202,44 +205,35 @@ unsafe extern "C" fn call_on(
 mod tests {
     use super::*;
 
+    fn new_stack() -> &'static mut OwnStack<u64> {
+        // SAFETY: makes a number of a number.
+        unsafe { OwnStack::new(|number: *mut u64| *number = 7) }.unwrap()
+    }
+
     #[test]
     fn runs_elsewhere_and_returns() {
-        let mut stack = OwnStack::new().unwrap();
+        let stack = new_stack();
+        let top = ptr::from_ref(stack).addr();
         let captured = [1_u64, 2, 3];
-        let (sum, inside) = stack.call(|| {
+        let (sum, inside) = stack.call(|number| {
             let here = 0_u8;
-            (captured.iter().sum::<u64>(), ptr::from_ref(&here).addr())
+            *number += 1;
+            (
+                *number + captured.iter().sum::<u64>(),
+                ptr::from_ref(&here).addr(),
+            )
         });
-        assert_eq!(sum, 6);
-        let top = stack.top.addr();
+        assert_eq!(sum, 14);
         assert!((top - BYTES..top).contains(&inside));
         let here = 0_u8;
         assert!(!(top - BYTES..top).contains(&ptr::from_ref(&here).addr()));
     }
 
-    /// Even unoptimized, a capture leaves most of the stack untouched.
-    #[test]
-    fn a_capture_has_room() {
-        let mut stack = OwnStack::new().unwrap();
-        let registers = crate::record::capture::Registers::here();
-        crate::record::capture::modules::refresh(1, 1);
-        for _ in 0..2 {
-            stack.call(|| crate::record::capture::unwind_on_this_stack(&registers));
-        }
-        let low = stack.top.addr() - BYTES;
-        let untouched = (low..stack.top.addr())
-            // SAFETY: our own mapping, which nobody uses now.
-            .take_while(|&at| unsafe { *(at as *const u8) } == 0)
-            .count();
-        println!("{} bytes of {BYTES}", BYTES - untouched);
-        assert!(untouched > BYTES / 2, "{untouched} of {BYTES}");
-    }
-
     /// As a CPU profiler would from a signal handler.
     #[test]
     fn the_way_back_can_be_unwound() {
-        let mut stack = OwnStack::new().unwrap();
-        let trace = stack.call(|| std::backtrace::Backtrace::force_capture().to_string());
+        let trace = || std::backtrace::Backtrace::force_capture().to_string();
+        let trace = new_stack().call(|_| trace());
         assert!(trace.contains("the_way_back_can_be_unwound"), "{trace}");
         assert!(trace.contains("call_on"), "{trace}");
     }

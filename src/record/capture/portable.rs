@@ -24,9 +24,6 @@ pub(super) fn walk(out: &mut StackBuffer) {
 }
 
 /// The `backtrace` crate finds modules by itself.
-pub(crate) fn refresh(_process_generation: u64, _threads: u64) -> Vec<Arc<Module>> {
+pub(crate) fn refresh(_process_generation: u64) -> Vec<Arc<Module>> {
     Vec::new()
 }
-
-/// And it keeps its own caches.
-pub(crate) fn fill_pool(_threads: u64, _process_generation: u64) {}

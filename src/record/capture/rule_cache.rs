@@ -1,8 +1,6 @@
 //! The rules of addresses that were met before: one load and compare instead of
 //! a search in the unwind tables. Direct-mapped; a newer address takes the place
 //! of an older one.
-#![allow(clippy::disallowed_types)]
-
 use super::rule::PackedRule;
 use crate::record::sync::{AtomicU64, Ordering, fence};
 
@@ -13,10 +11,11 @@ const LEN: usize = 1 << LEN_LOG2;
 /// No code is there.
 const NOWHERE: u64 = 0;
 
-/// See the module's description. One thread at a time uses it.
+/// See the module's description. One thread at a time uses it. Zeros are an empty
+/// one.
 #[derive(Debug)]
 pub(super) struct RuleCache {
-    entries: Box<[Entry]>,
+    entries: [Entry; LEN],
 }
 
 #[derive(Debug, Default)]
@@ -39,12 +38,6 @@ pub(super) struct Found {
 }
 
 impl RuleCache {
-    pub(super) fn new() -> Self {
-        Self {
-            entries: (0..LEN).map(|_| Entry::default()).collect(),
-        }
-    }
-
     #[inline(always)]
     pub(super) fn get(&self, address: u64, generation: u32) -> Option<Found> {
         let entry = self.entries.get(slot_of(address))?;
@@ -78,9 +71,23 @@ mod tests {
     use super::super::rule::Rule;
     use super::*;
 
+    fn empty() -> RuleCache {
+        RuleCache {
+            entries: std::array::from_fn(|_| Entry::default()),
+        }
+    }
+
+    #[test]
+    fn zeros_are_an_empty_cache() {
+        // SAFETY: numbers, for all of which zero bytes are a value.
+        let zeros: RuleCache = unsafe { std::mem::zeroed() };
+        assert!(zeros.get(0x1234, 3).is_none());
+        assert!(zeros.get(0x1234, 0).is_none());
+    }
+
     #[test]
     fn finds_what_was_put_under_the_same_modules() {
-        let mut cache = RuleCache::new();
+        let mut cache = empty();
         let found = |image| Found {
             generation: 3,
             image,
@@ -90,7 +97,7 @@ mod tests {
         assert_eq!(cache.get(0x1234, 3).map(|found| found.image), Some(7));
         assert!(cache.get(0x1234, 4).is_none());
         assert!(cache.get(0x1235, 3).is_none());
-        assert!(RuleCache::new().get(0x1234, 3).is_none());
+        assert!(empty().get(0x1234, 3).is_none());
 
         let same_slot = (1..).find(|&a| slot_of(a) == slot_of(0x1234)).unwrap();
         cache.put(same_slot, found(8));
