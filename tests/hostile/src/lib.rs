@@ -9,6 +9,8 @@ pub mod plugin;
 pub mod posix;
 pub mod signal_safe;
 pub mod stress;
+#[cfg(target_os = "linux")]
+pub mod timer;
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};

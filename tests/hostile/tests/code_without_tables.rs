@@ -8,10 +8,12 @@ use std::ffi::c_int;
 use std::hint::black_box;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use std::{mem, ptr, slice};
 
 use heapprof::Alloc;
 use heapprof_end_to_end::{Block, Profile, Values};
+use heapprof_hostile::timer::Timer;
 
 #[global_allocator]
 static ALLOC: Alloc = Alloc::system().with_sample_interval(1);
@@ -137,30 +139,16 @@ mod signal {
     /// Interrupted mostly inside the vdso.
     #[test]
     fn a_signal_in_the_vdso_is_where_a_stack_ends() {
+        let timer = Timer::start(libc::SIGALRM, handle_signal, Duration::from_millis(2));
         let mut now = libc::timespec {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        // SAFETY: the handler is made for it; the timer is stopped before the end.
-        unsafe {
-            let mut action: libc::sigaction = mem::zeroed();
-            action.sa_sigaction = handle_signal as *const () as usize;
-            libc::sigaction(libc::SIGVTALRM, &raw const action, ptr::null_mut());
-            let soon = libc::timeval {
-                tv_sec: 0,
-                tv_usec: 2_000,
-            };
-            let timer = libc::itimerval {
-                it_interval: soon,
-                it_value: soon,
-            };
-            libc::setitimer(libc::ITIMER_VIRTUAL, &raw const timer, ptr::null_mut());
-            while !HANDLED.load(Ordering::Relaxed) {
-                libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now);
-            }
-            let never: libc::itimerval = mem::zeroed();
-            libc::setitimer(libc::ITIMER_VIRTUAL, &raw const never, ptr::null_mut());
+        while !HANDLED.load(Ordering::Relaxed) {
+            // SAFETY: fills in our own variable.
+            unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
         }
+        drop(timer);
         check_cut("signal::handle_signal", "signal::handle_signal", 3_333);
     }
 }

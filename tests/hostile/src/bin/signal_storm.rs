@@ -11,10 +11,12 @@ use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use heapprof::{Alloc, Snapshot, Stats};
 use heapprof_end_to_end::Block;
 use heapprof_hostile::signal_safe::SignalSafe;
+use heapprof_hostile::timer::Timer;
 
 // An ordinary malloc may not be called in a handler; what lies below the
 // profiler here may.
@@ -34,7 +36,6 @@ fn main() {
     let signals: u64 = signals.expect("a number of signals is given");
     let folder = arguments.next().expect("a folder is given");
 
-    install_handler();
     let before = stats();
     let workers = [(); 2].map(|()| thread::spawn(move || work_in_the_storm(signals)));
     for worker in workers {
@@ -69,7 +70,7 @@ fn work_in_the_storm(signals: u64) {
     // The first sample of a thread asks the C library where its stack is, for
     // which that allocates: not in a handler.
     drop(Block::new(1));
-    let timer = Timer::start();
+    let timer = Timer::start(libc::SIGALRM, handle, Duration::from_micros(70));
     while SIGNALS.load(Ordering::Relaxed) < signals {
         hold_many();
         drop(Snapshot::take());
@@ -140,56 +141,5 @@ fn free_left(left: *mut u8) {
     if !left.is_null() {
         // SAFETY: from `handler_leaves`, and taken out of its place.
         unsafe { dealloc(left, LEFT_LAYOUT) };
-    }
-}
-
-fn install_handler() {
-    let handler = handle as extern "C" fn(c_int);
-    let action = libc::sigaction {
-        sa_sigaction: handler as *const () as usize,
-        // SAFETY: a set of signals is plain old data.
-        sa_mask: unsafe { std::mem::zeroed() },
-        sa_flags: libc::SA_RESTART,
-        sa_restorer: None,
-    };
-    // SAFETY: the handler calls nothing but the allocator, which may be called there.
-    let failed = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, ptr::null_mut()) };
-    assert_eq!(failed, 0);
-}
-
-/// Interrupts the thread that started it, again and again.
-struct Timer(libc::timer_t);
-
-impl Timer {
-    fn start() -> Self {
-        let mut timer = ptr::null_mut();
-        // SAFETY: a description that outlives the call, of which the rest is zero.
-        let failed = unsafe {
-            let mut event: libc::sigevent = std::mem::zeroed();
-            event.sigev_notify = libc::SIGEV_THREAD_ID;
-            event.sigev_signo = libc::SIGALRM;
-            event.sigev_notify_thread_id = libc::gettid();
-            libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer)
-        };
-        assert_eq!(failed, 0);
-        let period = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 70_000,
-        };
-        let setting = libc::itimerspec {
-            it_interval: period,
-            it_value: period,
-        };
-        // SAFETY: a timer of ours.
-        let failed = unsafe { libc::timer_settime(timer, 0, &raw const setting, ptr::null_mut()) };
-        assert_eq!(failed, 0);
-        Self(timer)
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        // SAFETY: a timer of ours, deleted once.
-        unsafe { libc::timer_delete(self.0) };
     }
 }
