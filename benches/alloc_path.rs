@@ -107,17 +107,19 @@ fn build_contenders() -> Result<Vec<PathBuf>, Box<dyn Error>> {
         .collect())
 }
 
-/// The contenders all have the same workloads; one of them is asked.
+/// The contenders all have the same workloads; one of them is asked for those that
+/// only allocate.
 fn workloads(programs: &[PathBuf]) -> Result<Vec<Workload>, Box<dyn Error>> {
     let program = programs.first().ok_or("cargo built no contender")?;
     let listing = String::from_utf8(Command::new(program).output()?.stdout)?;
-    let lines = listing.lines().filter_map(|line| line.split_once('\t'));
-    Ok(lines
-        .map(|(name, operation)| Workload {
+    let workload = |line: &str| {
+        let (name, rest) = line.split_once('\t')?;
+        Some(Workload {
             name: name.to_owned(),
-            operation: operation.to_owned(),
+            operation: rest.strip_prefix("Blocks\t")?.to_owned(),
         })
-        .collect())
+    };
+    Ok(listing.lines().filter_map(workload).collect())
 }
 
 /// Nanoseconds per operation of each batch.
@@ -149,8 +151,9 @@ fn run(
     if !output.status.success() {
         return Err(format!("{name} {}: {}", workload.name, output.status).into());
     }
-    let lines = String::from_utf8(output.stdout)?;
-    Ok(lines.lines().map(str::parse).collect::<Result<_, _>>()?)
+    let text = String::from_utf8(output.stdout)?;
+    let batches = text.lines().filter_map(|line| line.strip_prefix("ns "));
+    Ok(batches.map(str::parse).collect::<Result<_, _>>()?)
 }
 
 fn print_table(workload: &Workload, figures: &Figures) {

@@ -5,48 +5,113 @@
 //! allocator is behind it. Inlining that differs from program to program would
 //! drown what is measured.
 
+mod application;
+mod blocks;
+mod server;
+mod usage;
+
 use std::hint::black_box;
-use std::sync::mpsc;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Something to do over and over.
 #[derive(Clone, Copy, Debug)]
 struct Workload {
     name: &'static str,
+    kind: Kind,
     /// What one operation is.
     operation: &'static str,
     /// Does at least this many operations and returns how many it did.
     run: fn(u64) -> u64,
 }
 
-/// Every workload, in the order of the tables.
+/// What a workload is like.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// Allocates and does next to nothing else.
+    Blocks,
+    /// Allocates as programs do, while it works.
+    Application,
+}
+
+/// Every workload but the server, in the order of the tables.
 const ALL: &[Workload] = &[
     Workload {
         name: "pair_64",
+        kind: Kind::Blocks,
         operation: "allocate and free 64 B",
-        run: pair::<64>,
+        run: blocks::pair::<64>,
     },
     Workload {
         name: "pair_1024",
+        kind: Kind::Blocks,
         operation: "allocate and free 1 KiB",
-        run: pair::<1024>,
+        run: blocks::pair::<1024>,
+    },
+    Workload {
+        name: "deep_pair_64",
+        kind: Kind::Blocks,
+        operation: "allocate and free 64 B, 30 calls deep",
+        run: blocks::deep_pair::<64>,
+    },
+    Workload {
+        name: "deep_pair_1024",
+        kind: Kind::Blocks,
+        operation: "allocate and free 1 KiB, 30 calls deep",
+        run: blocks::deep_pair::<1024>,
     },
     Workload {
         name: "realloc_growth",
+        kind: Kind::Blocks,
         operation: "double a block, 64 B to 64 KiB",
-        run: realloc_growth,
+        run: blocks::realloc_growth,
     },
     Workload {
         name: "cross_thread",
+        kind: Kind::Blocks,
         operation: "allocate 64 B, free it on another thread",
-        run: cross_thread,
+        run: blocks::cross_thread,
     },
     Workload {
         name: "replacement",
+        kind: Kind::Blocks,
         operation: "replace one of 4,096 blocks of 16 B to 1 KiB",
-        run: replacement,
+        run: blocks::replacement::<1>,
+    },
+    Workload {
+        name: "replacement_2",
+        kind: Kind::Blocks,
+        operation: "the same by two threads, which hand their blocks over",
+        run: blocks::replacement::<2>,
+    },
+    Workload {
+        name: "vec_growth",
+        kind: Kind::Application,
+        operation: "push 8 B, up to 64 KiB",
+        run: application::vec_growth,
+    },
+    Workload {
+        name: "btree_map",
+        kind: Kind::Application,
+        operation: "insert into a BTreeMap of 4,096 and remove from it",
+        run: application::btree_map,
+    },
+    Workload {
+        name: "strings",
+        kind: Kind::Application,
+        operation: "format, sort, join, split and count a string",
+        run: application::strings,
+    },
+    Workload {
+        name: "json",
+        kind: Kind::Application,
+        operation: "parse and print a document of 20 KiB",
+        run: application::json,
     },
 ];
+
+/// What serves until its standard input ends; timed from outside.
+const SERVER: (&str, &str) = ("server", "answer a request of 1 KiB of JSON");
 
 /// Batches that one program times.
 const BATCHES: usize = 9;
@@ -54,23 +119,33 @@ const BATCHES: usize = 9;
 /// Long enough for the clock and for a scheduler's tick to be lost in it.
 const BATCH_TIME: Duration = Duration::from_millis(10);
 
-/// The `main` of a contender: times the workload that the first argument names
-/// and prints the nanoseconds per operation of each batch, a line each. Without
-/// an argument it prints the workloads: name, tab, what one operation is.
-pub fn main() {
+/// The `main` of a contender: runs the workload that the first argument names.
+///
+/// It prints `ns` and the nanoseconds per operation of each batch, a line each,
+/// and in the end `peak_kib` and the most memory that was resident. Without an
+/// argument it prints the workloads: name, kind, what one operation is, with tabs
+/// between.
+pub fn main() -> ExitCode {
     let Some(name) = std::env::args().nth(1) else {
         for workload in ALL {
-            println!("{}\t{}", workload.name, workload.operation);
+            let Workload { name, kind, .. } = workload;
+            println!("{name}\t{kind:?}\t{}", workload.operation);
         }
-        return;
+        println!("{}\t{:?}\t{}", SERVER.0, Kind::Application, SERVER.1);
+        return ExitCode::SUCCESS;
     };
-    let Some(workload) = ALL.iter().find(|workload| workload.name == name) else {
+    if name == SERVER.0 {
+        server::serve();
+    } else if let Some(workload) = ALL.iter().find(|workload| workload.name == name) {
+        for nanoseconds in workload.time() {
+            println!("ns {nanoseconds:.4}");
+        }
+    } else {
         eprintln!("no workload is called {name}; without an argument I name them all");
-        std::process::exit(2);
-    };
-    for nanoseconds in workload.time() {
-        println!("{nanoseconds:.4}");
+        return ExitCode::from(2);
     }
+    println!("peak_kib {}", usage::peak_kib());
+    ExitCode::SUCCESS
 }
 
 impl Workload {
@@ -94,84 +169,19 @@ impl Workload {
     }
 }
 
-#[inline(never)]
-fn pair<const BYTES: usize>(operations: u64) -> u64 {
-    for _ in 0..operations {
-        drop(black_box(Box::<[u8; BYTES]>::new_uninit()));
-    }
-    operations
-}
+/// Numbers without a pattern, the same in every program (Marsaglia's xorshift).
+#[derive(Debug)]
+struct Random(u64);
 
-/// Nothing is ever written into the block, so what is left is the allocator's
-/// own work, copying included.
-#[inline(never)]
-fn realloc_growth(operations: u64) -> u64 {
-    let mut done = 0;
-    while done < operations {
-        let mut block = black_box(Vec::<u8>::with_capacity(64));
-        while block.capacity() < 64 << 10 {
-            block.reserve_exact(2 * block.capacity());
-            block = black_box(block);
-            done += 1;
-        }
+impl Random {
+    const fn new() -> Self {
+        Self(0x9E37_79B9_7F4A_7C15)
     }
-    done
-}
 
-type Block = Box<[u64; 8]>;
-
-/// Blocks travel by the thousand, so that the channel costs next to nothing, and
-/// enough of them may be under way to outlast a consumer that is not scheduled.
-#[inline(never)]
-fn cross_thread(operations: u64) -> u64 {
-    const CRATE: u64 = 1024;
-    const CRATES_UNDER_WAY: usize = 64;
-    let crates = operations.div_ceil(CRATE);
-    let (full_tx, full_rx) = mpsc::sync_channel::<Vec<Block>>(CRATES_UNDER_WAY);
-    let (empty_tx, empty_rx) = mpsc::sync_channel::<Vec<Block>>(CRATES_UNDER_WAY);
-    for _ in 0..CRATES_UNDER_WAY {
-        empty_tx
-            .send(Vec::with_capacity(CRATE as usize))
-            .expect("its receiver is alive");
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
     }
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for mut blocks in full_rx {
-                blocks.clear();
-                // The producer has all it needs once it hung up.
-                let _ = empty_tx.send(blocks);
-            }
-        });
-        for _ in 0..crates {
-            let mut blocks = empty_rx.recv().expect("the consumer returns every crate");
-            blocks.extend((0..CRATE).map(|block| black_box(Box::new([block; 8]))));
-            full_tx
-                .send(blocks)
-                .expect("the consumer outlives the producer");
-        }
-        drop(full_tx);
-    });
-    crates * CRATE
-}
-
-/// A server's steady state after Larson and Krishnan: many live blocks of mixed
-/// sizes and ages, of which a random one makes way for a new one.
-#[inline(never)]
-fn replacement(operations: u64) -> u64 {
-    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut next = move || {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random
-    };
-    let mut blocks: Vec<Vec<u8>> = Vec::new();
-    blocks.resize_with(4096, Vec::new);
-    for _ in 0..operations {
-        let random = next();
-        let slot = (random >> 32) as usize % blocks.len();
-        blocks[slot] = Vec::with_capacity(16 + random as usize % 1009);
-        black_box(&mut blocks[slot]);
-    }
-    operations
 }

@@ -4,6 +4,6 @@
 static ALLOC: heapprof::Alloc<tikv_jemallocator::Jemalloc> =
     heapprof::Alloc::new(tikv_jemallocator::Jemalloc);
 
-fn main() {
-    workloads::main();
+fn main() -> std::process::ExitCode {
+    workloads::main()
 }

@@ -3,6 +3,6 @@
 #[global_allocator]
 static ALLOC: heapprof::Alloc<mimalloc::MiMalloc> = heapprof::Alloc::new(mimalloc::MiMalloc);
 
-fn main() {
-    workloads::main();
+fn main() -> std::process::ExitCode {
+    workloads::main()
 }

@@ -3,6 +3,6 @@
 #[global_allocator]
 static ALLOC: heapprof::Alloc = heapprof::Alloc::system();
 
-fn main() {
-    workloads::main();
+fn main() -> std::process::ExitCode {
+    workloads::main()
 }

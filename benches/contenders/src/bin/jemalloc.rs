@@ -3,6 +3,6 @@
 #[global_allocator]
 static ALLOC: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-fn main() {
-    workloads::main();
+fn main() -> std::process::ExitCode {
+    workloads::main()
 }

@@ -3,6 +3,6 @@
 #[global_allocator]
 static ALLOC: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {
-    workloads::main();
+fn main() -> std::process::ExitCode {
+    workloads::main()
 }

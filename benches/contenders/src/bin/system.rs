@@ -3,6 +3,6 @@
 #[global_allocator]
 static ALLOC: std::alloc::System = std::alloc::System;
 
-fn main() {
-    workloads::main();
+fn main() -> std::process::ExitCode {
+    workloads::main()
 }

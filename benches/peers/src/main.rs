@@ -1,0 +1,81 @@
+//! heapprof beside its peers.
+//!
+//!     cargo run --release -p peers                     # 11 rounds
+//!     cargo run --release -p peers -- compare 31       # more rounds
+//!     cargo run --release -p peers -- intervals 11     # heapprof from 512 KiB to 4 KiB
+//!
+//! Every contender is a program of its own that runs the same compiled workloads
+//! (`benches/workloads`). They run in turn, A B C A B C …, so that a machine that
+//! slows down slows all of them down. Each round sets a figure against that of the
+//! same allocator without profiling; the tables show medians over the rounds with
+//! bootstrap intervals. `compare` writes `BENCHMARKS.md`, with every run beside it
+//! in `benches/peers/runs.csv`.
+//!
+//! It reports and never judges: wall time on a shared machine is no test.
+
+mod build;
+mod contenders;
+mod figures;
+mod load;
+mod machine;
+mod report;
+mod run;
+mod statistics;
+mod targets;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+const DEFAULT_ROUNDS: usize = 11;
+
+const USAGE: &str = "usage: cargo run --release -p peers [-- compare | intervals [ROUNDS]]";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let rounds = match arguments.as_slice() {
+        [] | [_] => Some(DEFAULT_ROUNDS),
+        [_, rounds] => rounds.parse().ok().filter(|&rounds| rounds > 0),
+        _ => None,
+    };
+    let result = match (arguments.first(), rounds) {
+        (None | Some(&"compare"), Some(rounds)) => compare(rounds),
+        (Some(&"intervals"), Some(rounds)) => intervals(rounds),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("peers: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(rounds: usize) -> Result {
+    let built = build::all(contenders::ALL)?;
+    let figures = run::rounds(&built.programs, rounds)?;
+    let text = report::comparison(&built, &figures)?;
+    figures.write_csv(&root().join("benches/peers/runs.csv"))?;
+    std::fs::write(root().join("BENCHMARKS.md"), &text)?;
+    println!("{text}");
+    Ok(())
+}
+
+fn intervals(rounds: usize) -> Result {
+    let built = build::all(contenders::INTERVALS)?;
+    let figures = run::rounds(&built.programs, rounds)?;
+    println!("{}", report::intervals(&built, &figures)?);
+    Ok(())
+}
+
+/// The workspace's.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
