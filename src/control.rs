@@ -18,10 +18,6 @@ pub fn sample_interval() -> u64 {
 /// within its next MiB of allocations. Samples keep the weight of the interval
 /// that they were taken with, so totals stay unbiased across a change.
 ///
-/// A finer interval than ever before makes frees a little slower for the rest
-/// of the process's life, see
-/// [`Stats::free_filter_alignment`](crate::Stats::free_filter_alignment).
-///
 /// # Errors
 /// [`Error::InvalidInterval`] beyond `isize::MAX`; [`Error::NotRegistered`].
 pub fn set_sample_interval(bytes: u64) -> Result<(), Error> {

@@ -118,8 +118,7 @@ pub struct Stats {
     pub sample_interval: u64,
     /// Samples taken.
     pub samples: u64,
-    /// Samples not taken because a table or the memory limit was full, or the
-    /// inner allocator refused.
+    /// Samples not taken because a table or the memory limit was full.
     pub lost_samples: u64,
     /// Estimated objects and bytes behind the lost samples.
     pub lost_objects: u64,
@@ -147,9 +146,6 @@ pub struct Stats {
     /// Bytes that hold functions and lines found for earlier profiles, so that
     /// later ones need not look again: at most 8 MiB.
     pub resolved_frames_bytes: u64,
-    /// Frees of small blocks aligned to this many bytes look into the live
-    /// table; others do not. It only ever gets finer.
-    pub free_filter_alignment: u64,
     /// `HEAPPROF_SAMPLE_INTERVAL` was set to something that is no interval.
     pub invalid_environment: bool,
     /// The environment could not be read (there is no `/proc`, or a sandbox
@@ -272,7 +268,6 @@ impl Stats {
             own_bytes: RECORDER.arena().used_bytes(),
             own_bytes_limit: RECORDER.arena().limit_bytes(),
             resolved_frames_bytes: RESOLVED_FRAMES_BYTES.load(Ordering::Relaxed),
-            free_filter_alignment: RECORDER.sample_align() as u64,
             invalid_environment: count(&tallies.invalid_environment) != 0,
             unreadable_environment: count(&tallies.unreadable_environment) != 0,
             records: 0,

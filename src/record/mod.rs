@@ -27,7 +27,6 @@
     )
 )]
 
-mod address_filter;
 mod arena;
 #[cfg(not(loom))]
 pub(crate) mod capture;

@@ -2,29 +2,18 @@
 
 use core::mem::MaybeUninit;
 
-use super::address_filter::AddressFilter;
 use super::arena::Arena;
 use super::capture::{self, Registers, Unwinder};
 use super::environment::{self, Interval};
 use super::live_table::{LiveSample, LiveTable};
 use super::preparation::Preparation;
-use super::sampler::{EVERY_ALLOCATION, OFF, Weight};
+use super::sampler::Weight;
 use super::settings::Settings;
 use super::size_class::class_limit;
 use super::stack::StackEnd;
 use super::stack_table::{Node, NodeKey, NodeSums, StackTable, Sums};
 use super::sync::{AtomicU32, AtomicU64, Ordering, OwnLine};
 use super::thread::{self, Thread};
-
-/// Blocks of this size and more are sampled as they are; every free of one
-/// looks into the live table.
-pub(crate) const LARGE_BYTES: usize = 32 << 10;
-
-/// Sampled small blocks are aligned to this at most: one page.
-const MAX_SAMPLE_ALIGN: u64 = 4096;
-/// Below this the filter would let through most of what malloc returns, so
-/// blocks keep their natural alignment and every free looks into the table.
-const MIN_SAMPLE_ALIGN: u64 = 32;
 
 pub(crate) static RECORDER: Recorder = Recorder::new();
 
@@ -36,10 +25,10 @@ pub(crate) struct BuiltIn {
     pub(crate) unwinder: Unwinder,
 }
 
-/// See the module's description.
+/// See the module's description. Made of zeros at first, and hence of no size in the
+/// program's file.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    filter: OwnLine<AddressFilter>,
     settings: OwnLine<Settings>,
     preparation: Preparation,
     unwinder: AtomicU32,
@@ -47,9 +36,8 @@ pub(crate) struct Recorder {
     live: LiveTable,
     stacks: StackTable,
     tallies: Tallies,
-    /// Raised in a forked child, which then owns everything its parent's
-    /// threads had leased.
-    process_generation: AtomicU64,
+    /// How many forks lead from the first process here.
+    forks: AtomicU64,
     threads_seen: AtomicU64,
 }
 
@@ -76,17 +64,9 @@ pub(crate) struct Sample {
     weight: Weight,
 }
 
-/// A sample whose stack is known and whose block is not yet.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pending {
-    pub(crate) sample: Sample,
-    node: &'static Node,
-}
-
 impl Recorder {
     const fn new() -> Self {
         Self {
-            filter: OwnLine(AddressFilter::new()),
             settings: OwnLine(Settings::new()),
             preparation: Preparation::new(),
             unwinder: AtomicU32::new(Unwinder::Cfi as u32),
@@ -105,27 +85,15 @@ impl Recorder {
                 invalid_environment: AtomicU64::new(0),
                 unreadable_environment: AtomicU64::new(0),
             },
-            process_generation: AtomicU64::new(1),
+            forks: AtomicU64::new(0),
             threads_seen: AtomicU64::new(0),
         }
     }
 
-    /// Can `ptr`, a small block, be a sampled one?
+    /// Can `ptr` be a sampled block? False is certain.
     #[inline(always)]
     pub(crate) fn may_be_sampled(&self, ptr: *mut u8) -> bool {
-        self.filter.0.passes(ptr.addr())
-    }
-
-    /// Can `ptr`, which passed that test or is large, be a sampled block? False
-    /// is certain.
-    #[inline(always)]
-    pub(crate) fn is_candidate(&self, ptr: *mut u8) -> bool {
         self.live.may_contain(ptr.addr())
-    }
-
-    /// The alignment that sampled small blocks are asked for.
-    pub(crate) fn sample_align(&self) -> usize {
-        self.filter.0.align()
     }
 
     /// The calling thread's counter ran out at an allocation of `size` bytes.
@@ -147,36 +115,26 @@ impl Recorder {
         })
     }
 
-    /// Captures the stack of a sample that falls now. `None`, counted as lost,
-    /// if there is no place to keep it.
-    pub(crate) fn begin(&self, sample: Sample, registers: &Registers) -> Option<Pending> {
-        let _busy = thread::busy();
-        let unwinder = Unwinder::from_u32(self.unwinder.load(Ordering::Relaxed));
-        let object_size = class_limit(sample.size as u64);
-        let node = capture::with_stack(unwinder, registers, self.process_generation(), |stack| {
-            self.stacks
-                .node(&NodeKey::new(stack, object_size), &self.arena)
-        });
-        match node {
-            Some(node) => Some(Pending { sample, node }),
-            None => {
-                self.lose(&sample);
-                None
-            }
+    /// Records that a sampled allocation got the block `ptr`, with the stack above
+    /// `registers`. Nothing, if it was not sampled or got none.
+    #[inline]
+    pub(crate) fn record(&self, ptr: *mut u8, sample: Option<Sample>, registers: &Registers) {
+        if let Some(sample) = sample
+            && !ptr.is_null()
+        {
+            self.record_sample(ptr, &sample, registers);
         }
     }
 
-    /// Records that a sampled allocation got the block `ptr`, asked for with
-    /// `align`. False, counted as lost, if there is no place for it: then it
-    /// must not be freed as a sampled block.
-    #[must_use]
-    pub(crate) fn insert(&self, ptr: *mut u8, align: usize, pending: &Pending) -> bool {
-        let Pending { sample, node } = *pending;
+    fn record_sample(&self, ptr: *mut u8, sample: &Sample, registers: &Registers) {
+        let _busy = thread::busy();
+        let Some(node) = self.capture(sample, registers) else {
+            return self.lose(sample);
+        };
         self.retire_stale(ptr);
         let entry = LiveSample {
             node,
             size: sample.size,
-            align_log2: align.trailing_zeros(),
             objects: sample.weight.objects,
             bytes: sample.weight.bytes,
         };
@@ -184,19 +142,27 @@ impl Recorder {
             .live
             .insert(ptr.addr(), &entry, &self.arena, self.process_generation())
         {
-            self.lose(&sample);
-            return false;
+            return self.lose(sample);
         }
         node.add_alloc(&sums_of(&entry));
         self.tallies.samples.fetch_add(1, Ordering::Relaxed);
         let stacks = match node.key.stack_end {
-            StackEnd::Root => return true,
+            StackEnd::Root => return,
             StackEnd::TooDeep => &self.tallies.too_deep_stacks,
             StackEnd::Cut => &self.tallies.cut_stacks,
             StackEnd::NotCaptured => &self.tallies.missing_stacks,
         };
         stacks.fetch_add(1, Ordering::Relaxed);
-        true
+    }
+
+    /// The node of a sample that falls now. `None` if there is no place to keep it.
+    fn capture(&self, sample: &Sample, registers: &Registers) -> Option<&'static Node> {
+        let unwinder = Unwinder::from_u32(self.unwinder.load(Ordering::Relaxed));
+        let object_size = class_limit(sample.size as u64);
+        capture::with_stack(unwinder, registers, self.process_generation(), |stack| {
+            self.stacks
+                .node(&NodeKey::new(stack, object_size), &self.arena)
+        })
     }
 
     /// The address was handed out again although no free was seen: something
@@ -215,7 +181,7 @@ impl Recorder {
     }
 
     /// A sample that could not be kept.
-    pub(crate) fn lose(&self, sample: &Sample) {
+    fn lose(&self, sample: &Sample) {
         self.tallies.lost_samples.fetch_add(1, Ordering::Relaxed);
         self.tallies
             .lost_objects
@@ -225,18 +191,11 @@ impl Recorder {
             .fetch_add(sample.weight.bytes, Ordering::Relaxed);
     }
 
-    /// What is known of `ptr`, if it is a sampled block of `size` bytes. For its
-    /// owner.
-    pub(crate) fn look_up(&self, ptr: *mut u8, size: usize) -> Option<LiveSample> {
-        self.live.get(ptr.addr()).filter(|entry| entry.size == size)
-    }
-
     /// Takes `ptr`, a block of `size` bytes, out of the live table before it is
     /// freed: afterwards another thread may own the address.
     ///
     /// An entry of another size tells of an earlier block, freed behind our back:
-    /// this one is unsampled, and has its natural layout. One of the same size
-    /// cannot be told apart.
+    /// this one is unsampled. One of the same size cannot be told apart.
     pub(crate) fn take_out(&self, ptr: *mut u8, size: usize) -> Option<LiveSample> {
         let entry = self.live.remove(ptr.addr())?;
         if entry.size == size {
@@ -252,8 +211,7 @@ impl Recorder {
             .live
             .insert(ptr.addr(), entry, &self.arena, self.process_generation())
         {
-            // Taken meanwhile by another thread's sample. Only blocks in their
-            // natural layout are put back, so nothing but this sample is lost.
+            // The place was taken meanwhile by another thread's sample.
             self.credit(entry);
             self.lose(&Sample {
                 size: entry.size,
@@ -316,10 +274,6 @@ impl Recorder {
     }
 
     fn set_interval(&self, bytes: u64) {
-        if bytes != OFF {
-            // Before the interval is published: a block that is sampled by it passes.
-            self.filter.0.refine(sample_align_of(bytes));
-        }
         self.settings.0.set_interval(bytes);
     }
 
@@ -327,16 +281,18 @@ impl Recorder {
         self.settings.0.interval()
     }
 
+    /// From 1. A forked child has another, and hence owns everything that its
+    /// parent's threads had leased.
     pub(crate) fn process_generation(&self) -> u64 {
         // Relaxed: changes only in a child that has one thread.
-        self.process_generation.load(Ordering::Relaxed)
+        self.forks.load(Ordering::Relaxed).wrapping_add(1)
     }
 
     /// In a forked child: the parent's other threads do not exist here, and
     /// what they had leased is free.
     #[cfg(cfi)]
     pub(crate) fn enter_child(&self) {
-        self.process_generation.fetch_add(1, Ordering::Relaxed);
+        self.forks.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A seed for a new thread's gaps, unlike any other's.
@@ -365,17 +321,6 @@ impl Recorder {
 
 fn sums_of(entry: &LiveSample) -> Sums {
     Sums::of_sample(entry.size, entry.objects, entry.bytes)
-}
-
-/// Padding costs up to this much per sample, so it follows the interval: at
-/// R / 128 it is below 1 % of the heap, whatever R.
-fn sample_align_of(interval: u64) -> usize {
-    let align = (interval >> 7).min(MAX_SAMPLE_ALIGN);
-    if interval <= EVERY_ALLOCATION || align < MIN_SAMPLE_ALIGN {
-        1
-    } else {
-        1 << align.ilog2()
-    }
 }
 
 /// Random bits that differ between runs.

@@ -32,7 +32,6 @@ impl World {
         let sample = LiveSample {
             node: self.node,
             size: key * 10,
-            align_log2: 3,
             objects: key as u64 * 100,
             bytes: key as u64 * 1000,
         };

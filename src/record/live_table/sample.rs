@@ -9,11 +9,8 @@ use crate::record::sync::{AtomicPtr, AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LiveSample {
     pub(crate) node: &'static Node,
-    /// The size that the inner allocator was asked for.
+    /// The size that was asked for.
     pub(crate) size: usize,
-    /// log2 of the alignment that the inner allocator was asked for. The block
-    /// must be freed with exactly this.
-    pub(crate) align_log2: u32,
     /// What the sample stands for, as it was added to the node: objects in
     /// 1/1024ths.
     pub(crate) objects: u64,
@@ -25,8 +22,7 @@ pub(crate) struct LiveSample {
 #[repr(C)]
 pub(super) struct SampleCell {
     node: AtomicPtr<Node>,
-    /// Size and alignment, packed.
-    layout: AtomicU64,
+    size: AtomicU64,
     objects: AtomicU64,
     bytes: AtomicU64,
     /// Room for the time of birth and the thread.
@@ -41,7 +37,7 @@ impl SampleCell {
     pub(super) fn zeroed() -> Self {
         Self {
             node: AtomicPtr::new(ptr::null_mut()),
-            layout: AtomicU64::new(0),
+            size: AtomicU64::new(0),
             objects: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             _spare: core::array::from_fn(|_| AtomicU64::new(0)),
@@ -53,19 +49,16 @@ impl SampleCell {
         // and its clearing keeps the next writer off.
         self.node
             .store(ptr::from_ref(sample.node).cast_mut(), Ordering::Relaxed);
-        let layout = (sample.size as u64) << 6 | u64::from(sample.align_log2);
-        self.layout.store(layout, Ordering::Relaxed);
+        self.size.store(sample.size as u64, Ordering::Relaxed);
         self.objects.store(sample.objects, Ordering::Relaxed);
         self.bytes.store(sample.bytes, Ordering::Relaxed);
     }
 
     pub(super) fn read(&self) -> Option<LiveSample> {
-        let layout = self.layout.load(Ordering::Relaxed);
         Some(LiveSample {
             // SAFETY: null, or a node in the arena, which lasts for ever.
             node: unsafe { self.node.load(Ordering::Relaxed).as_ref() }?,
-            size: (layout >> 6) as usize,
-            align_log2: (layout & 63) as u32,
+            size: self.size.load(Ordering::Relaxed) as usize,
             objects: self.objects.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
         })

@@ -17,7 +17,7 @@ pub enum Fault {
     None,
     /// Every so many requests one is refused.
     EveryNth(u64),
-    /// Requests for more alignment than the test asks for are refused.
+    /// Requests for more alignment than `malloc` gives anyway are refused.
     OverAligned,
     /// They are answered by a block that is not aligned.
     Misaligned,
@@ -27,11 +27,9 @@ pub enum Fault {
 #[derive(Debug)]
 pub struct Strict {
     state: Mutex<State>,
-    /// The test itself asks for no more than this.
-    max_align: usize,
     requests: AtomicU64,
     refusals: AtomicU64,
-    unkept_alignments: AtomicU64,
+    misplaced: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -40,21 +38,23 @@ struct State {
     fault: Fault,
 }
 
+/// What `malloc` aligns to anyway.
+const NATURAL_ALIGN: usize = 16;
 /// An over-aligned block that is answered misaligned starts this far in.
 const MISPLACED: usize = 16;
 
 impl Strict {
-    /// Over the system's allocator, for a test that asks for at most `max_align`.
-    pub const fn new(max_align: usize) -> Self {
+    /// Over the system's allocator.
+    #[allow(clippy::new_without_default, reason = "for statics")]
+    pub const fn new() -> Self {
         Self {
             state: Mutex::new(State {
                 blocks: None,
                 fault: Fault::None,
             }),
-            max_align,
             requests: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
-            unkept_alignments: AtomicU64::new(0),
+            misplaced: AtomicU64::new(0),
         }
     }
 
@@ -73,15 +73,19 @@ impl Strict {
         self.state().blocks.as_ref()?.get(&start.addr()).copied()
     }
 
-    /// Requests that were answered by null.
+    /// Requests for a block, new or of another size.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Those that were answered by null.
     pub fn refusals(&self) -> u64 {
         self.refusals.load(Ordering::Relaxed)
     }
 
-    /// Requests for more alignment than the test's that did not get it: those of
-    /// the wrapper for blocks that it samples.
-    pub fn unkept_alignments(&self) -> u64 {
-        self.unkept_alignments.load(Ordering::Relaxed)
+    /// Those that were answered by a block that is not aligned.
+    pub fn misplaced(&self) -> u64 {
+        self.misplaced.load(Ordering::Relaxed)
     }
 
     // A test that failed with the lock held has said why already.
@@ -93,21 +97,18 @@ impl Strict {
         assert!(layout.size() > 0, "the wrapper asked for nothing");
         let request = self.requests.fetch_add(1, Ordering::Relaxed);
         let fault = self.state().fault;
-        let is_over_aligned = layout.align() > self.max_align;
+        let is_over_aligned = layout.align() > NATURAL_ALIGN;
         let is_refused = match fault {
             Fault::EveryNth(n) => request.is_multiple_of(n),
             Fault::OverAligned => is_over_aligned,
             Fault::None | Fault::Misaligned => false,
         };
-        let is_misplaced = fault == Fault::Misaligned && is_over_aligned;
-        if is_over_aligned && (is_refused || is_misplaced) {
-            self.unkept_alignments.fetch_add(1, Ordering::Relaxed);
-        }
         if is_refused {
             self.refusals.fetch_add(1, Ordering::Relaxed);
             return ptr::null_mut();
         }
-        let (real, start) = if is_misplaced {
+        let (real, start) = if fault == Fault::Misaligned && is_over_aligned {
+            self.misplaced.fetch_add(1, Ordering::Relaxed);
             (widened(layout), MISPLACED)
         } else {
             (layout, 0)
@@ -224,7 +225,6 @@ impl<A: GlobalAlloc> Filled<A> {
             layout,
             fill: 0,
         };
-        block.check_alignment();
         if zeroed {
             block.check(layout.size());
         }
@@ -239,6 +239,11 @@ impl<A: GlobalAlloc> Filled<A> {
     /// What was asked for.
     pub fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// Is it aligned as asked for?
+    pub fn is_aligned(&self) -> bool {
+        self.start.addr().is_multiple_of(self.layout.align())
     }
 
     /// Grows or shrinks it; if the allocator refuses, the block is as it was.
@@ -261,7 +266,6 @@ impl<A: GlobalAlloc> Filled<A> {
             layout,
             ..self
         };
-        block.check_alignment();
         block.check(kept);
         let fill = block.fill;
         Ok(block.refill(fill))
@@ -272,11 +276,6 @@ impl<A: GlobalAlloc> Filled<A> {
         self.check(self.layout.size());
         // SAFETY: our own block and its layout.
         unsafe { self.allocator.dealloc(self.start, self.layout) };
-    }
-
-    fn check_alignment(&self) {
-        let aligned = self.start.addr().is_multiple_of(self.layout.align());
-        assert!(aligned, "{:p} is not aligned as asked for", self.start);
     }
 
     fn check(&self, bytes: usize) {

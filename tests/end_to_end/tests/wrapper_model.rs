@@ -12,10 +12,9 @@ use heapprof_end_to_end::{Fault, Filled, Strict};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// The test itself asks for no more than this.
 const MAX_ALIGN: usize = 64;
 
-static STRICT: Strict = Strict::new(MAX_ALIGN);
+static STRICT: Strict = Strict::new();
 /// Not this program's global allocator: the test calls it by name.
 static ALLOC: Alloc<&Strict> = Alloc::new(&STRICT);
 
@@ -50,7 +49,9 @@ fn size() -> impl Strategy<Value = usize> {
     ]
 }
 
-fn step(intervals: &'static [u64]) -> impl Strategy<Value = Step> {
+const INTERVALS: [u64; 5] = [0, 1, 128, 16 << 10, 512 << 10];
+
+fn step() -> impl Strategy<Value = Step> {
     let fault = prop_oneof![
         4 => Just(Fault::None),
         1 => Just(Fault::EveryNth(7)),
@@ -62,13 +63,15 @@ fn step(intervals: &'static [u64]) -> impl Strategy<Value = Step> {
             .prop_map(|(size, align_log2, zeroed)| Step::Allocate { size, align_log2, zeroed }),
         6 => (any::<usize>(), size()).prop_map(|(which, size)| Step::Resize { which, size }),
         5 => any::<usize>().prop_map(|which| Step::Free { which }),
-        1 => prop::sample::select(intervals).prop_map(Step::SetInterval),
+        1 => prop::sample::select(&INTERVALS).prop_map(Step::SetInterval),
         1 => fault.prop_map(Step::SetFault),
     ]
 }
 
 fn play(steps: &[Step]) {
     let mut blocks: Vec<Block> = Vec::new();
+    let mut fault = Fault::None;
+    let check = |block: &Block, fault| assert!(block.is_aligned() || fault == Fault::Misaligned);
     for (step, fill) in steps.iter().zip((1..=250).cycle()) {
         match *step {
             Step::Allocate {
@@ -78,18 +81,30 @@ fn play(steps: &[Step]) {
             } => {
                 let layout =
                     Layout::from_size_align(size, 1 << align_log2).expect("a valid layout");
-                blocks.extend(Block::allocate(&ALLOC, layout, zeroed, fill));
+                if let Some(block) = Block::allocate(&ALLOC, layout, zeroed, fill) {
+                    check(&block, fault);
+                    blocks.push(block);
+                }
             }
             Step::Resize { which, size } if !blocks.is_empty() => {
                 let block = blocks.swap_remove(which % blocks.len());
-                blocks.push(block.resize(size).unwrap_or_else(|refused| refused));
+                blocks.push(match block.resize(size) {
+                    Ok(block) => {
+                        check(&block, fault);
+                        block
+                    }
+                    Err(refused) => refused,
+                });
             }
             Step::Free { which } if !blocks.is_empty() => {
                 blocks.swap_remove(which % blocks.len()).free();
             }
             Step::Resize { .. } | Step::Free { .. } => {}
             Step::SetInterval(bytes) => set_sample_interval(bytes).expect("a valid interval"),
-            Step::SetFault(fault) => STRICT.set_fault(fault),
+            Step::SetFault(next) => {
+                fault = next;
+                STRICT.set_fault(fault);
+            }
         }
     }
     STRICT.set_fault(Fault::None);
@@ -99,16 +114,8 @@ fn play(steps: &[Step]) {
 
 fn cases() -> u32 {
     let scale = std::env::var("HEAPPROF_TEST_SCALE").map_or(1, |scale| scale.parse().unwrap_or(1));
-    100 * scale
+    300 * scale
 }
-
-/// Sampled blocks are padded less the finer the interval ever was, so the coarse
-/// ones come first: to a page, to 128 bytes, and not at all.
-const PHASES: [&[u64]; 3] = [
-    &[0, 512 << 10],
-    &[0, 16 << 10, 512 << 10],
-    &[0, 1, 128, 16 << 10, 512 << 10],
-];
 
 #[test]
 fn random_programs() {
@@ -116,27 +123,14 @@ fn random_programs() {
     Block::allocate(&ALLOC, Layout::new::<u64>(), false, 1)
         .expect("memory")
         .free();
-    for intervals in PHASES {
-        run_phase(intervals);
-    }
-    let stats = stats();
-    assert_eq!(stats.free_filter_alignment, 1, "{stats:?}");
-    assert!(stats.samples > 1000, "the wrapper sampled: {stats:?}");
-    assert!(
-        stats.lost_samples > 10,
-        "and was refused at times: {stats:?}"
-    );
-}
-
-fn run_phase(intervals: &'static [u64]) {
     let mut runner = TestRunner::new(Config {
         cases: cases(),
         failure_persistence: None,
         ..Config::default()
     });
     let programs = (
-        prop::sample::select(intervals),
-        prop::collection::vec(step(intervals), 1..400),
+        prop::sample::select(&INTERVALS),
+        prop::collection::vec(step(), 1..400),
     );
     let outcome = runner.run(&programs, |(interval, steps)| {
         set_sample_interval(interval).expect("a valid interval");
@@ -152,6 +146,10 @@ fn run_phase(intervals: &'static [u64]) {
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
+    let stats = stats();
+    assert!(stats.samples > 1000, "the wrapper sampled: {stats:?}");
+    assert_eq!(stats.lost_samples, 0);
+    assert!(STRICT.refusals() > 10, "and was refused at times");
 }
 
 fn stats() -> Stats {

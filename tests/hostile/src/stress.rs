@@ -52,8 +52,6 @@ enum Intervals {
     Mixed(&'static [u64]),
 }
 
-/// In this order: alignments of sampled blocks only ever get finer, and below
-/// 4 KiB they are not padded any more.
 const PHASES: [(&str, Intervals); 8] = [
     ("512 Ki", Intervals::Fixed(512 << 10)),
     ("128 Ki", Intervals::Fixed(128 << 10)),

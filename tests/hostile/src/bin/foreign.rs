@@ -40,27 +40,16 @@ impl Raw {
         Self { start, layout }
     }
 
-    /// One that is sampled, and is no larger inside than others of its size: the
-    /// C library will use it for them.
+    /// One that is sampled.
     fn sampled(size: usize) -> Self {
-        let measure = Self::unsampled(size);
-        let usual = measure.usable_size();
-        measure.free();
-        let mut unfit = Vec::new();
-        let found = loop {
+        loop {
             let live = stats().live_samples;
             let block = Self::new(size);
-            let is_sampled = stats().live_samples > live;
-            match (is_sampled, block.usable_size() == usual) {
-                (true, true) => break block,
-                // Kept, or the next one would be the same again.
-                (true, false) => unfit.push(block),
-                (false, _) => block.free(),
+            if stats().live_samples > live {
+                return block;
             }
-            assert!(unfit.len() < 1_000, "they are all larger than usual");
-        };
-        unfit.into_iter().for_each(Self::free);
-        found
+            block.free();
+        }
     }
 
     /// One that is not.
@@ -127,18 +116,12 @@ fn main() {
     // The recorder learns of the allocator at its first allocation.
     Raw::new(8).free();
     set_sample_interval(interval).expect("a valid interval");
-    let align = usize::try_from(stats().free_filter_alignment).expect("a page at most");
 
     // SAFETY: changes how the C library allocates, before it does.
     unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED as i32) };
 
     // Small and mapped, each of two sizes that the C library serves alike.
     for (size, sibling) in [(64, 58), (1_000, 996), (40_000, 39_990), (600_000, 599_980)] {
-        if size < MAPPED {
-            let block = Raw::sampled(size);
-            assert!(block.start.addr().is_multiple_of(align), "padded as told");
-            block.free();
-        }
         println!("{size} bytes:");
         in_c_hands(size);
         reused(size, sibling);
@@ -226,7 +209,7 @@ fn reused(size: usize, sibling: usize) {
     }
 }
 
-/// Every block from here on is sampled, at its natural alignment.
+/// Every block from here on is sampled.
 fn last(size: usize) {
     leaves_nothing("freed by C, reused by a sampled block", 1, || {
         let block = Raw::sampled(size);

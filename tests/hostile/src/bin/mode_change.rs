@@ -13,13 +13,13 @@ use heapprof_end_to_end::{Filled, Strict};
 /// The most that is asked for below.
 const MAX_ALIGN: usize = 256;
 
-static STRICT: Strict = Strict::new(MAX_ALIGN);
+static STRICT: Strict = Strict::new();
 /// Not this program's global allocator: it is called by name.
 static ALLOC: Alloc<&Strict> = Alloc::new(&STRICT);
 
 type Block = Filled<Alloc<&'static Strict>>;
 
-/// Both sides of where blocks are padded no longer.
+/// Served by allocators in different ways.
 const SMALL: usize = 2_000;
 const LARGE: usize = 70_000;
 
@@ -32,7 +32,7 @@ enum Birth {
     Grown,
     /// From twice the size.
     Shrunk,
-    /// From the other side of 32 KiB.
+    /// From the other of the two sizes.
     Crossed,
 }
 
