@@ -1,10 +1,13 @@
 //! Frames from ELF files: names from the symbol tables, the rest from DWARF.
 
 mod arena;
+mod declarations;
 mod dwarf;
+mod lines;
 mod object_file;
+mod ranges;
+mod scopes;
 mod split_dwarf;
-mod start_line;
 mod symtab;
 
 use object::Object;
