@@ -12,18 +12,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use gimli::{
-    AbbreviationsCacheStrategy, Dwarf, EndianSlice, Error, LittleEndian, SectionId, UnitHeader,
-    UnitOffset, UnitRef, UnitType,
+    Dwarf, EndianSlice, Error, LittleEndian, SectionId, UnitHeader, UnitOffset, UnitRef, UnitType,
 };
 use object::{CompressedData, CompressionFormat, Object, ObjectSection};
 
 use super::arena::Arena;
-use super::declarations::Declarations;
+use super::declaration::Declaration;
 use super::lines::{self, Lines, Place};
 use super::object_file::{Elf, ObjectFile};
 use super::ranges;
 use super::scopes::Scopes;
 use super::split_dwarf::SplitDwarf;
+use super::units::Units;
 use super::{Frame, Strings, set_name, unnamed_frame};
 
 /// What DWARF is read from.
@@ -54,8 +54,8 @@ pub(super) fn frames(
     let mut frames = vec![Vec::new(); addresses.len()];
     let storage = Storage::default();
     if let Some(debug_info) = DebugInfo::load(elf, path, &storage) {
-        let mut units = debug_info.dwarf.units();
-        while let Ok(Some(header)) = units.next() {
+        let mut headers = debug_info.units.dwarf.units();
+        while let Ok(Some(header)) = headers.next() {
             // A broken unit says nothing of the others.
             let _ = debug_info.read_unit(header, addresses, &mut frames, strings);
         }
@@ -64,9 +64,8 @@ pub(super) fn frames(
 }
 
 struct DebugInfo<'data> {
-    dwarf: Dwarf<Reader<'data>>,
+    units: Units<'data>,
     split: SplitDwarf<'data>,
-    declarations: Declarations<'data>,
 }
 
 impl Storage {
@@ -89,12 +88,10 @@ impl Storage {
 
 impl<'data> DebugInfo<'data> {
     fn load(elf: &Elf<'data>, path: &Path, storage: &'data Storage) -> Option<Self> {
-        let mut dwarf = Dwarf::load(|id| section(elf, id, Some(id.name()), storage)).ok()?;
-        dwarf.populate_abbreviations_cache(AbbreviationsCacheStrategy::Duplicates);
+        let dwarf = Dwarf::load(|id| section(elf, id, Some(id.name()), storage)).ok()?;
         Some(Self {
-            dwarf,
+            units: Units::new(dwarf),
             split: SplitDwarf::new(path, storage),
-            declarations: Declarations::default(),
         })
     }
 
@@ -113,8 +110,8 @@ impl<'data> DebugInfo<'data> {
         ) {
             return Ok(());
         }
-        let unit = self.dwarf.unit(header)?;
-        let unit = UnitRef::new(&self.dwarf, &unit);
+        let unit = self.units.read(header)?;
+        let unit = UnitRef::new(&self.units.dwarf, &unit);
         let mut indices = covered_by_unit(unit, addresses)?;
         indices.retain(|&index| frames[index].is_empty());
         if indices.is_empty() {
@@ -135,7 +132,7 @@ impl<'data> DebugInfo<'data> {
         let unit = UnitFrames {
             unit,
             entries,
-            declarations: &self.declarations,
+            units: &self.units,
             lines: Lines::find(unit, places)?,
             scopes,
         };
@@ -172,7 +169,7 @@ struct UnitFrames<'unit, 'data> {
     unit: UnitRef<'unit, Reader<'data>>,
     /// The unit with the entries: another one if it was split off.
     entries: UnitRef<'unit, Reader<'data>>,
-    declarations: &'unit Declarations<'data>,
+    units: &'unit Units<'data>,
     scopes: Scopes,
     lines: Lines,
 }
@@ -210,7 +207,7 @@ impl UnitFrames<'_, '_> {
     ) -> Frame {
         let mut frame = unnamed_frame(strings);
         let declaration = entry
-            .map(|entry| self.declarations.find(self.entries, entry))
+            .map(|entry| Declaration::find(self.units, self.entries, entry))
             .unwrap_or_default();
         if let Some(name) = declaration.name {
             set_name(&mut frame, &name.to_string_lossy(), strings);

@@ -1,7 +1,7 @@
 //! Frames from ELF files: names from the symbol tables, the rest from DWARF.
 
 mod arena;
-mod declarations;
+mod declaration;
 mod dwarf;
 mod lines;
 mod object_file;
@@ -9,6 +9,7 @@ mod ranges;
 mod scopes;
 mod split_dwarf;
 mod symtab;
+mod units;
 
 use object::Object;
 
