@@ -57,7 +57,7 @@ impl Addresses {
 
     /// The addresses of a record's stack, innermost first.
     pub(super) fn of(&self, record: &Record) -> impl Iterator<Item = AddressId> {
-        keys(record).filter_map(|key| self.ids.get(&key).copied())
+        keys(record).map(|key| self.ids[&key])
     }
 
     pub(super) fn address(&self, id: AddressId) -> u64 {

@@ -6,7 +6,7 @@ use gimli::{
     DW_AT_linkage_name, DW_AT_name, DW_AT_specification, DwarfFileType, UnitOffset, UnitRef,
 };
 
-use super::dwarf::Reader;
+use super::sections::Reader;
 use super::units::Units;
 
 /// References followed from an inlined call to the declaration. Two are usual.

@@ -5,42 +5,19 @@
 //! units are gone through one after the other, each read for all addresses that
 //! lie in it and dropped before the next.
 
-use std::borrow::Cow;
-use std::cell::Cell;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use gimli::{
-    Dwarf, EndianSlice, Error, LittleEndian, SectionId, UnitHeader, UnitOffset, UnitRef, UnitType,
-};
-use object::{CompressedData, CompressionFormat, Object, ObjectSection};
+use gimli::{Dwarf, Error, UnitHeader, UnitOffset, UnitRef, UnitType};
 
-use super::arena::Arena;
 use super::declaration::Declaration;
 use super::lines::{self, Lines, Place};
-use super::object_file::{Elf, ObjectFile};
+use super::object_file::Elf;
 use super::ranges;
 use super::scopes::Scopes;
+use super::sections::{Reader, Storage};
 use super::split_dwarf::SplitDwarf;
 use super::units::Units;
 use super::{Frame, Strings, set_name, unnamed_frame};
-
-/// What DWARF is read from.
-pub(super) type Reader<'data> = EndianSlice<'data, LittleEndian>;
-
-/// What readers borrow from and is not in the file itself.
-#[derive(Debug, Default)]
-pub(super) struct Storage {
-    sections: Arena<Vec<u8>>,
-    /// Bytes of `sections`.
-    decompressed_bytes: Cell<u64>,
-    /// Files of split debug information.
-    pub(super) files: Arena<ObjectFile>,
-}
-
-/// Compressed debug information that would take more than this is left alone.
-const MAX_DECOMPRESSED_BYTES: u64 = 64 << 20;
 
 /// The frames of each address; none for all of them if the DWARF is unusable.
 ///
@@ -68,27 +45,9 @@ struct DebugInfo<'data> {
     split: SplitDwarf<'data>,
 }
 
-impl Storage {
-    fn make_room(&self, section: &CompressedData<'_>) -> Result<(), Error> {
-        if section.format == CompressionFormat::None {
-            return Ok(());
-        }
-        let bytes = self
-            .decompressed_bytes
-            .get()
-            .saturating_add(section.uncompressed_size);
-        self.decompressed_bytes.set(bytes);
-        if bytes <= MAX_DECOMPRESSED_BYTES {
-            Ok(())
-        } else {
-            Err(Error::Io)
-        }
-    }
-}
-
 impl<'data> DebugInfo<'data> {
     fn load(elf: &Elf<'data>, path: &Path, storage: &'data Storage) -> Option<Self> {
-        let dwarf = Dwarf::load(|id| section(elf, id, Some(id.name()), storage)).ok()?;
+        let dwarf = Dwarf::load(|id| storage.section(elf, id, Some(id.name()))).ok()?;
         Some(Self {
             units: Units::new(dwarf),
             split: SplitDwarf::new(path, storage),
@@ -225,51 +184,4 @@ impl UnitFrames<'_, '_> {
         frame.start_line = declaration.line.unwrap_or(0);
         frame
     }
-}
-
-/// A section's bytes, decompressed; empty if the file has none of that name, or
-/// nothing is read from it here.
-pub(super) fn section<'data>(
-    elf: &Elf<'data>,
-    id: SectionId,
-    name: Option<&str>,
-    storage: &'data Storage,
-) -> Result<Reader<'data>, Error> {
-    let section = name
-        .filter(|_| is_read(id))
-        .and_then(|name| elf.section_by_name(name));
-    let bytes = match section {
-        None => &[],
-        Some(section) => {
-            let compressed = section.compressed_data().map_err(|_| Error::Io)?;
-            storage.make_room(&compressed)?;
-            match compressed.decompress().map_err(|_| Error::Io)? {
-                Cow::Borrowed(bytes) => bytes,
-                Cow::Owned(bytes) => storage.sections.keep(bytes),
-            }
-        }
-    };
-    Ok(EndianSlice::new(bytes, LittleEndian))
-}
-
-/// The other sections, of variables for one, may be large.
-fn is_read(id: SectionId) -> bool {
-    matches!(
-        id,
-        SectionId::DebugAbbrev
-            | SectionId::DebugAddr
-            | SectionId::DebugCuIndex
-            | SectionId::DebugInfo
-            | SectionId::DebugLine
-            | SectionId::DebugLineStr
-            | SectionId::DebugRanges
-            | SectionId::DebugRngLists
-            | SectionId::DebugStr
-            | SectionId::DebugStrOffsets
-    )
-}
-
-/// A path as DWARF has it.
-pub(super) fn path_of(bytes: Reader<'_>) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(bytes.slice()))
 }

@@ -5,8 +5,8 @@
 
 use gimli::{FileEntry, LineProgramHeader, Result, UnitRef};
 
-use super::dwarf::Reader;
 use super::ranges;
+use super::sections::Reader;
 
 /// A place in the source.
 #[derive(Clone, Copy, Debug)]

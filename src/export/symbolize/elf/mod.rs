@@ -7,6 +7,7 @@ mod lines;
 mod object_file;
 mod ranges;
 mod scopes;
+mod sections;
 mod split_dwarf;
 mod symtab;
 mod units;

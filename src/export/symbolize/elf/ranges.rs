@@ -7,7 +7,7 @@ use gimli::{
     Attribute, AttributeValue, DW_AT_high_pc, DW_AT_low_pc, DW_AT_ranges, Range, Result, UnitRef,
 };
 
-use super::dwarf::Reader;
+use super::sections::Reader;
 
 /// Calls `each` with the entry's ranges that are not empty. Says whether there
 /// were any.

@@ -9,8 +9,8 @@ use gimli::{
     UnitOffset, UnitRef,
 };
 
-use super::dwarf::Reader;
 use super::ranges;
+use super::sections::Reader;
 
 /// What one unit says of the addresses asked for.
 #[derive(Debug)]

@@ -2,13 +2,14 @@
 //! Debug information that the linker left outside: one `.dwp` package next to
 //! the program, or a `.dwo` file for each unit.
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use gimli::{Dwarf, DwarfPackage, DwoId, EndianSlice, LittleEndian, Unit, UnitRef};
 
-use super::dwarf::{Reader, Storage, path_of, section};
 use super::object_file::ObjectFile;
+use super::sections::{Reader, Storage};
 
 /// Where a module's split units are to be had.
 pub(super) struct SplitDwarf<'data> {
@@ -61,10 +62,7 @@ impl<'data> SplitDwarf<'data> {
         path.push(path_of(name));
         let file = self.storage.files.keep(ObjectFile::open(&path).ok()?);
         let elf = file.elf()?;
-        let mut dwarf = Dwarf::load(|section_id| {
-            section(&elf, section_id, section_id.dwo_name(), self.storage)
-        })
-        .ok()?;
+        let mut dwarf = Dwarf::load(|id| self.storage.section(&elf, id, id.dwo_name())).ok()?;
         // A later build may have written another unit to the same path.
         let header = dwarf.units().next().ok()??;
         if dwarf.unit(header).ok()?.dwo_id != Some(id) {
@@ -82,8 +80,13 @@ fn open_package<'data>(
     let file = storage.files.keep(ObjectFile::open(path).ok()?);
     let elf = file.elf()?;
     DwarfPackage::load(
-        |id| section(&elf, id, id.dwo_name(), storage),
+        |id| storage.section(&elf, id, id.dwo_name()),
         EndianSlice::new(&[], LittleEndian),
     )
     .ok()
+}
+
+/// A path as DWARF has it.
+fn path_of(bytes: Reader<'_>) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes.slice()))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use gimli::{Abbreviations, DebugAbbrevOffset, DebugInfoOffset, Dwarf, Result, Unit, UnitHeader};
 
-use super::dwarf::Reader;
+use super::sections::Reader;
 
 /// Units kept because others referred to them. They do so in clusters: what one
 /// object file brought.
