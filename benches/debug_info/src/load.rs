@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mini_redis::{client, server};
+use regex::Regex;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -47,12 +49,18 @@ async fn talk(address: String, connection: usize) -> Result<()> {
     let mut client = client::connect(&address).await?;
     for key in (connection..KEYS).step_by(CONNECTIONS) {
         let name = format!("key:{key}");
-        let value = Bytes::from(vec![0; 100 + key]);
+        let document = json!({"name": name, "sizes": [key, 1.5], "more": {"text": null}});
+        let value = Bytes::from(serde_json::to_vec_pretty(&document)?);
         client.set(&name, value.clone()).await?;
         client
             .set_expires(&format!("{name}:soon"), value, Duration::from_secs(600))
             .await?;
-        client.get(&name).await?;
+        let stored = client.get(&name).await?.ok_or("stored and gone")?;
+        let document: Value = serde_json::from_slice(&stored)?;
+        let number = Regex::new(r"(?i)^key:(?<number>\d+)$")?;
+        if !number.is_match(document["name"].as_str().unwrap_or_default()) {
+            return Err("another name came back".into());
+        }
     }
     client
         .publish(&format!("channel:{connection}"), "done".into())

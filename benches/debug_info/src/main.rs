@@ -4,7 +4,7 @@
 //!     cargo run --profile full-debug -p debug_info
 //!     cargo run --profile full-debug -p debug_info -- 15     # rounds
 //!
-//! The program is a real server, mini-redis, under load, built with `debug = 2`.
+//! The program is a real server, mini-redis, that keeps JSON, built with `debug = 2`.
 //! *Its own stacks* are every allocation of a second: a whole dump through the
 //! public interface, then another that knows the names. *3,000 addresses* are
 //! spread at random over the program's code, the worst that a profile could ask
@@ -15,6 +15,7 @@
 //! figure is the median of fresh processes. It reports and never judges.
 
 mod addresses;
+#[expect(dead_code, reason = "the rest of heapprof uses more of it")]
 mod export;
 mod load;
 mod memory;
@@ -22,6 +23,7 @@ mod symbolizer;
 
 // Part of what the symbolizer expects around it.
 #[path = "../../../src/module.rs"]
+#[expect(dead_code, reason = "the rest of heapprof uses more of it")]
 mod module;
 mod snapshot {
     use std::sync::atomic::AtomicU64;

@@ -81,3 +81,17 @@ fn is_read(id: SectionId) -> bool {
             | SectionId::DebugStrOffsets
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_decompressed_is_bounded_altogether() {
+        let storage = Storage::default();
+        assert!(storage.reserve(MAX_DECOMPRESSED_BYTES - 1).is_ok());
+        assert!(storage.reserve(1).is_ok());
+        assert!(storage.reserve(1).is_err());
+        assert!(storage.reserve(u64::MAX).is_err());
+    }
+}
