@@ -14,7 +14,7 @@ use super::lines::{self, Lines, Place};
 use super::object_file::Elf;
 use super::ranges;
 use super::scopes::Scopes;
-use super::sections::{Reader, Storage};
+use super::sections::{self, Reader, Storage};
 use super::split_dwarf::SplitDwarf;
 use super::units::Units;
 use super::{Frame, Strings, set_name, unnamed_frame};
@@ -47,7 +47,7 @@ struct DebugInfo<'data> {
 
 impl<'data> DebugInfo<'data> {
     fn load(elf: &Elf<'data>, path: &Path, storage: &'data Storage) -> Option<Self> {
-        let dwarf = Dwarf::load(|id| storage.section(elf, id, Some(id.name()))).ok()?;
+        let dwarf = Dwarf::load(|id| storage.section(elf, sections::name(id))).ok()?;
         Some(Self {
             units: Units::new(dwarf),
             split: SplitDwarf::new(path, storage),

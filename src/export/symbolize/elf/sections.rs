@@ -27,17 +27,13 @@ pub(super) struct Storage {
 const MAX_DECOMPRESSED_BYTES: u64 = 64 << 20;
 
 impl Storage {
-    /// A section's bytes, decompressed; empty if the file has none of that name,
-    /// or nothing is read from it.
+    /// A section's bytes, decompressed; empty if the file has none of that name.
     pub(super) fn section<'data>(
         &'data self,
         elf: &Elf<'data>,
-        id: SectionId,
         name: Option<&str>,
     ) -> Result<Reader<'data>, Error> {
-        let section = name
-            .filter(|_| is_read(id))
-            .and_then(|name| elf.section_by_name(name));
+        let section = name.and_then(|name| elf.section_by_name(name));
         let bytes = match section {
             None => &[],
             Some(section) => {
@@ -65,13 +61,13 @@ impl Storage {
     }
 }
 
-/// The others, about variables for one, may be large.
-fn is_read(id: SectionId) -> bool {
-    matches!(
+/// The name of a section that frames are found by. The others, about variables
+/// for one, may be large.
+pub(super) fn name(id: SectionId) -> Option<&'static str> {
+    let is_read = matches!(
         id,
         SectionId::DebugAbbrev
             | SectionId::DebugAddr
-            | SectionId::DebugCuIndex
             | SectionId::DebugInfo
             | SectionId::DebugLine
             | SectionId::DebugLineStr
@@ -79,7 +75,8 @@ fn is_read(id: SectionId) -> bool {
             | SectionId::DebugRngLists
             | SectionId::DebugStr
             | SectionId::DebugStrOffsets
-    )
+    );
+    is_read.then(|| id.name())
 }
 
 #[cfg(test)]

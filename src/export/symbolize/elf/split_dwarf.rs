@@ -62,7 +62,7 @@ impl<'data> SplitDwarf<'data> {
         path.push(path_of(name));
         let file = self.storage.files.keep(ObjectFile::open(&path).ok()?);
         let elf = file.elf()?;
-        let mut dwarf = Dwarf::load(|id| self.storage.section(&elf, id, id.dwo_name())).ok()?;
+        let mut dwarf = Dwarf::load(|id| self.storage.section(&elf, id.dwo_name())).ok()?;
         // A later build may have written another unit to the same path.
         let header = dwarf.units().next().ok()??;
         if dwarf.unit(header).ok()?.dwo_id != Some(id) {
@@ -80,7 +80,7 @@ fn open_package<'data>(
     let file = storage.files.keep(ObjectFile::open(path).ok()?);
     let elf = file.elf()?;
     DwarfPackage::load(
-        |id| storage.section(&elf, id, id.dwo_name()),
+        |id| storage.section(&elf, id.dwo_name()),
         EndianSlice::new(&[], LittleEndian),
     )
     .ok()
