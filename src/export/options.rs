@@ -24,7 +24,7 @@ pub enum Symbols {
     /// not seen before: milliseconds to half a second for a large binary, and a
     /// few MB that are given back when the profile is written. Compressed debug
     /// information has to be unpacked meanwhile; where that would take more than
-    /// 64 MiB, there are names alone.
+    /// 48 MiB, there are names alone.
     #[default]
     Full,
     /// Function names from the symbol tables: no files, lines or inlined frames.

@@ -8,9 +8,9 @@ static METER: Meter = Meter::new();
 #[global_allocator]
 static ALLOC: Alloc<&Meter> = Alloc::new(&METER).with_sample_interval(1);
 
-/// Of compressed debug information, which some system libraries have, this much
-/// may be unpacked. What is not compressed is not copied.
-const PEAK_BYTES: usize = 64 << 20;
+/// Of compressed debug information, which some system libraries have, up to 48 MiB
+/// are unpacked, in pages that this does not see. The rest is read where it lies.
+const PEAK_BYTES: usize = 16 << 20;
 
 /// What is kept is counted in `Stats`, give or take the tables around it.
 const UNCOUNTED_BYTES: usize = 1 << 20;

@@ -47,6 +47,9 @@ struct DebugInfo<'data> {
 
 impl<'data> DebugInfo<'data> {
     fn load(elf: &Elf<'data>, path: &Path, storage: &'data Storage) -> Option<Self> {
+        if !sections::fit(elf) {
+            return None;
+        }
         let dwarf = Dwarf::load(|id| storage.section(elf, sections::name(id))).ok()?;
         Some(Self {
             units: Units::new(dwarf),
