@@ -47,6 +47,7 @@ async fn talk(address: String, connection: usize) -> Result<()> {
         .subscribe(vec![format!("channel:{connection}")])
         .await?;
     let mut client = client::connect(&address).await?;
+    let number = Regex::new(r"(?i)^key:(?<number>\d+)$")?;
     for key in (connection..KEYS).step_by(CONNECTIONS) {
         let name = format!("key:{key}");
         let document = json!({"name": name, "sizes": [key, 1.5], "more": {"text": null}});
@@ -57,7 +58,6 @@ async fn talk(address: String, connection: usize) -> Result<()> {
             .await?;
         let stored = client.get(&name).await?.ok_or("stored and gone")?;
         let document: Value = serde_json::from_slice(&stored)?;
-        let number = Regex::new(r"(?i)^key:(?<number>\d+)$")?;
         if !number.is_match(document["name"].as_str().unwrap_or_default()) {
             return Err("another name came back".into());
         }

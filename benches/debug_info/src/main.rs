@@ -14,6 +14,9 @@
 //! every millisecond: what the allocator keeps in reserve is part of it. Every
 //! figure is the median of fresh processes. It reports and never judges.
 
+// The unit tests in heapprof's sources are not this program's.
+#![cfg(not(test))]
+
 mod addresses;
 #[expect(dead_code, reason = "the rest of heapprof uses more of it")]
 mod export;

@@ -36,7 +36,7 @@ impl<'data> SplitDwarf<'data> {
     ) -> Option<(Dwarf<Reader<'data>>, Unit<Reader<'data>>)> {
         let id = skeleton.dwo_id?;
         let dwarf = self
-            .from_package(id, skeleton.dwarf)
+            .find_in_package(id, skeleton.dwarf)
             .or_else(|| self.open_unit(id, skeleton))?;
         let header = dwarf.units().next().ok()??;
         let mut unit = dwarf.unit(header).ok()?;
@@ -44,7 +44,7 @@ impl<'data> SplitDwarf<'data> {
         Some((dwarf, unit))
     }
 
-    fn from_package(
+    fn find_in_package(
         &self,
         id: DwoId,
         parent: &Dwarf<Reader<'data>>,
