@@ -28,10 +28,11 @@ pub(crate) fn cost_of<T>(function: impl FnOnce() -> T) -> Result<(Cost, T)> {
         let ms = start.elapsed().as_secs_f64() * 1e3;
         done.store(true, Ordering::Release);
         let peak = watcher.join().map_err(|_| "the watcher panicked")??;
+        let after = anonymous_mib()?;
         let cost = Cost {
             ms,
-            peak_mib: peak - before,
-            stays_mib: anonymous_mib()? - before,
+            peak_mib: peak.max(after) - before,
+            stays_mib: after - before,
         };
         Ok((cost, result))
     })
