@@ -8,6 +8,9 @@
 //! dump reads what is in the program's file about its functions, the second may
 //! remember. Snapshot, symbols, encoding and compression are all included.
 //!
+//! This program is small. What much debug information costs is measured by
+//! `benches/debug_info`.
+//!
 //! It reports and never judges: wall time on a shared machine is no test.
 
 use std::error::Error;

@@ -21,8 +21,10 @@ pub enum View {
 pub enum Symbols {
     /// Functions, files, lines and inlined frames, from debug information; names
     /// alone where there is none. Reads the debug information of every address
-    /// not seen before: milliseconds to half a second for a large binary, and
-    /// tens of MB that are given back when the profile is written.
+    /// not seen before: milliseconds to half a second for a large binary, and a
+    /// few MB that are given back when the profile is written. Compressed debug
+    /// information has to be unpacked meanwhile; where that would take more than
+    /// 48 MiB, there are names alone.
     #[default]
     Full,
     /// Function names from the symbol tables: no files, lines or inlined frames.

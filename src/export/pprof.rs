@@ -2,12 +2,12 @@
 //! A profile as `go tool pprof` reads it: protobuf, gzipped, with the
 //! conventions of Go's own heap profiles.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use flate2::{Compression, GzBuilder};
 use prost::Message;
+use rustc_hash::FxHashMap;
 
 use super::profile::{Function, Location, Mapping, Profile, Sample};
 use super::{PprofOptions, Symbols, View, comments, proto};
@@ -196,14 +196,14 @@ fn to_i64(value: u64) -> i64 {
 
 struct StringTable {
     list: Vec<String>,
-    indices: HashMap<String, i64>,
+    indices: FxHashMap<String, i64>,
 }
 
 impl Default for StringTable {
     fn default() -> Self {
         Self {
             list: vec![String::new()],
-            indices: HashMap::from([(String::new(), 0)]),
+            indices: FxHashMap::from_iter([(String::new(), 0)]),
         }
     }
 }

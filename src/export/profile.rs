@@ -8,9 +8,10 @@
 mod addresses;
 mod interner;
 
-use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::module::{Module, Segment};
 use crate::snapshot::{Counts, Record, Snapshot, StackEnd};
@@ -134,7 +135,7 @@ struct Builder<'a> {
     locations: Interner<LocationKey>,
     functions: Interner<(Arc<str>, Arc<str>, Arc<str>)>,
     /// Positions in `profile.samples`.
-    samples: HashMap<(Vec<LocationId>, u64), usize>,
+    samples: FxHashMap<(Vec<LocationId>, u64), usize>,
 }
 
 impl<'a> Builder<'a> {
@@ -144,7 +145,7 @@ impl<'a> Builder<'a> {
             profile,
             locations: Interner::default(),
             functions: Interner::default(),
-            samples: HashMap::new(),
+            samples: FxHashMap::default(),
         }
     }
 

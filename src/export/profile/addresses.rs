@@ -1,8 +1,10 @@
 #![forbid(unsafe_code)]
 //! Every address of a snapshot once, with its mapping and its frames.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::export::Symbols;
 use crate::export::frame::{Frame, Frames};
@@ -33,7 +35,7 @@ struct Address {
 pub(super) struct Addresses {
     list: Vec<Address>,
     /// By address and generation of the module list.
-    ids: HashMap<(u64, u32), AddressId>,
+    ids: FxHashMap<(u64, u32), AddressId>,
     pub(super) mappings: Vec<Mapping>,
     /// Modules that names are missing for, and why.
     pub(super) problems: Vec<String>,
@@ -43,7 +45,7 @@ impl Addresses {
     pub(super) fn new(snapshot: &Snapshot, symbols: Symbols) -> Self {
         let mut addresses = Self {
             list: Vec::new(),
-            ids: HashMap::new(),
+            ids: FxHashMap::default(),
             mappings: mappings(&snapshot.modules),
             problems: Vec::new(),
         };
@@ -55,7 +57,7 @@ impl Addresses {
 
     /// The addresses of a record's stack, innermost first.
     pub(super) fn of(&self, record: &Record) -> impl Iterator<Item = AddressId> {
-        keys(record).filter_map(|key| self.ids.get(&key).copied())
+        keys(record).map(|key| self.ids[&key])
     }
 
     pub(super) fn address(&self, id: AddressId) -> u64 {

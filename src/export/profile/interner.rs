@@ -1,16 +1,17 @@
 #![forbid(unsafe_code)]
 //! Numbers in order of first use.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
+use rustc_hash::FxHashMap;
+
 #[derive(Debug)]
-pub(super) struct Interner<K>(HashMap<K, usize>);
+pub(super) struct Interner<K>(FxHashMap<K, usize>);
 
 impl<K> Default for Interner<K> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(FxHashMap::default())
     }
 }
 

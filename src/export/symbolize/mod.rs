@@ -79,3 +79,29 @@ fn resolve_unknown(
 
 /// One entry for each address, or nothing for all of them and perhaps why.
 type Found = Result<Vec<Vec<Frame>>, Option<String>>;
+
+#[cfg(all(test, feature = "symbolize", cfi))]
+mod tests {
+    use super::*;
+    use crate::export::testing::main_program;
+
+    #[test]
+    fn what_was_found_is_not_looked_up_again() {
+        let module = main_program();
+        let address = what_was_found_is_not_looked_up_again as fn() as usize as u64;
+        let first = symbolize(Some(&module), &[address], Symbols::Full);
+        assert!(!first.frames[0].is_empty());
+
+        // The same build, from a file that is not there.
+        let gone = Module {
+            path: "/no/such/file".into(),
+            is_main_program: false,
+            ..(*module).clone()
+        };
+        let again = symbolize(Some(&gone), &[address], Symbols::Full);
+        assert_eq!((&again.frames, again.problem), (&first.frames, None));
+        let others = symbolize(Some(&gone), &[address, address + 1], Symbols::Full);
+        assert!(others.problem.is_some());
+        assert_eq!(others.frames[0], first.frames[0]);
+    }
+}

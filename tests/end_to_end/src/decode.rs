@@ -208,6 +208,14 @@ impl Profile {
             .filter(move |sample| name.is_empty() || matches(sample))
     }
 
+    /// Every address with its frames, innermost first.
+    pub fn locations(&self) -> Vec<(u64, Vec<Frame>)> {
+        let locations = self.proto.location.iter();
+        locations
+            .map(|location| (location.address, self.frames(location)))
+            .collect()
+    }
+
     fn stack(&self, sample: &protos::Sample) -> Vec<Frame> {
         let location = |id: u64| {
             let found = self
@@ -217,6 +225,14 @@ impl Profile {
                 .find(|location| location.id == id);
             found.unwrap_or_else(|| panic!("no location has the id {id}"))
         };
+        sample
+            .location_id
+            .iter()
+            .flat_map(|&id| self.frames(location(id)))
+            .collect()
+    }
+
+    fn frames(&self, location: &protos::Location) -> Vec<Frame> {
         let frame = |line: &protos::Line| {
             let found = self
                 .proto
@@ -232,12 +248,7 @@ impl Profile {
                 start_line: function.start_line,
             }
         };
-        sample
-            .location_id
-            .iter()
-            .flat_map(|&id| &location(id).line)
-            .map(frame)
-            .collect()
+        location.line.iter().map(frame).collect()
     }
 
     fn type_and_unit(&self, value: &protos::ValueType) -> (&str, &str) {

@@ -1,9 +1,10 @@
 //! What the end-to-end tests share: two ways to read a profile that have
-//! nothing to do with heapprof's own code, memory to look for, and an allocator
-//! that checks what it is handed.
+//! nothing to do with heapprof's own code, memory to look for, and allocators
+//! that count what they give and check what they are handed.
 
 pub mod blocks;
 pub mod decode;
+pub mod meter;
 pub mod numbers;
 pub mod reader;
 pub mod strict;
@@ -11,7 +12,8 @@ pub mod strict;
 use std::env;
 
 pub use blocks::{Block, Values};
-pub use decode::Profile;
+pub use decode::{Frame, Profile};
+pub use meter::Meter;
 pub use numbers::Numbers;
 pub use reader::Reader;
 pub use strict::{Fault, Filled, Strict};

@@ -1,11 +1,16 @@
 //! Frames from ELF files: names from the symbol tables, the rest from DWARF.
 
 mod arena;
+mod declaration;
 mod dwarf;
+mod lines;
 mod object_file;
+mod ranges;
+mod scopes;
+mod sections;
 mod split_dwarf;
-mod start_line;
 mod symtab;
+mod units;
 
 use object::Object;
 

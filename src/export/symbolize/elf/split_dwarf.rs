@@ -2,15 +2,14 @@
 //! Debug information that the linker left outside: one `.dwp` package next to
 //! the program, or a `.dwo` file for each unit.
 
-use std::ffi::OsString;
-use std::path::Path;
-use std::sync::Arc;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use addr2line::SplitDwarfLoad;
-use addr2line::gimli::{Dwarf, DwarfPackage, EndianSlice, LittleEndian};
+use gimli::{Dwarf, DwarfPackage, DwoId, EndianSlice, LittleEndian, Unit, UnitRef};
 
-use super::dwarf::{Reader, Storage, path_of, section};
 use super::object_file::ObjectFile;
+use super::sections::{Reader, Storage};
 
 /// Where a module's split units are to be had.
 pub(super) struct SplitDwarf<'data> {
@@ -29,36 +28,48 @@ impl<'data> SplitDwarf<'data> {
         }
     }
 
-    /// The unit that a skeleton in the program stands for.
+    /// The unit that a skeleton in the program stands for; none if it is no
+    /// skeleton, or the unit cannot be had.
     pub(super) fn load(
         &self,
-        wanted: &SplitDwarfLoad<Reader<'data>>,
-    ) -> Option<Arc<Dwarf<Reader<'data>>>> {
-        if let Some(package) = &self.package
-            && let Ok(Some(unit)) = package.find_cu(wanted.dwo_id, &wanted.parent)
-        {
-            return Some(Arc::new(unit));
-        }
-        self.open_unit(wanted)
+        skeleton: UnitRef<'_, Reader<'data>>,
+    ) -> Option<(Dwarf<Reader<'data>>, Unit<Reader<'data>>)> {
+        let id = skeleton.dwo_id?;
+        let dwarf = self
+            .find_in_package(id, skeleton.dwarf)
+            .or_else(|| self.open_unit(id, skeleton))?;
+        let header = dwarf.units().next().ok()??;
+        let mut unit = dwarf.unit(header).ok()?;
+        unit.copy_relocated_attributes(skeleton.unit);
+        Some((dwarf, unit))
+    }
+
+    fn find_in_package(
+        &self,
+        id: DwoId,
+        parent: &Dwarf<Reader<'data>>,
+    ) -> Option<Dwarf<Reader<'data>>> {
+        self.package.as_ref()?.find_cu(id, parent).ok()?
     }
 
     fn open_unit(
         &self,
-        wanted: &SplitDwarfLoad<Reader<'data>>,
-    ) -> Option<Arc<Dwarf<Reader<'data>>>> {
-        let mut path = wanted.comp_dir.map(path_of).unwrap_or_default();
-        path.push(path_of(wanted.path?));
+        id: DwoId,
+        skeleton: UnitRef<'_, Reader<'data>>,
+    ) -> Option<Dwarf<Reader<'data>>> {
+        let name = skeleton.attr_string(skeleton.dwo_name().ok()??).ok()?;
+        let mut path = skeleton.comp_dir.map(path_of).unwrap_or_default();
+        path.push(path_of(name));
         let file = self.storage.files.keep(ObjectFile::open(&path).ok()?);
         let elf = file.elf()?;
-        let mut dwarf =
-            Dwarf::load(|id| section(&elf, id.dwo_name(), &self.storage.sections)).ok()?;
+        let mut dwarf = Dwarf::load(|id| self.storage.section(&elf, id.dwo_name())).ok()?;
         // A later build may have written another unit to the same path.
         let header = dwarf.units().next().ok()??;
-        if dwarf.unit(header).ok()?.dwo_id != Some(wanted.dwo_id) {
+        if dwarf.unit(header).ok()?.dwo_id != Some(id) {
             return None;
         }
-        dwarf.make_dwo(&wanted.parent);
-        Some(Arc::new(dwarf))
+        dwarf.make_dwo(skeleton.dwarf);
+        Some(dwarf)
     }
 }
 
@@ -69,8 +80,13 @@ fn open_package<'data>(
     let file = storage.files.keep(ObjectFile::open(path).ok()?);
     let elf = file.elf()?;
     DwarfPackage::load(
-        |id| section(&elf, id.dwo_name(), &storage.sections),
+        |id| storage.section(&elf, id.dwo_name()),
         EndianSlice::new(&[], LittleEndian),
     )
     .ok()
+}
+
+/// A path as DWARF has it.
+fn path_of(bytes: Reader<'_>) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes.slice()))
 }
