@@ -3,6 +3,7 @@
 //! that checks what it is handed.
 
 pub mod blocks;
+pub mod counted;
 pub mod decode;
 pub mod numbers;
 pub mod reader;

@@ -1,0 +1,159 @@
+//! A program whose only purpose is to be counted: each case does one thing a
+//! thousand times over an allocator that does next to nothing. See
+//! `tests/instructions.rs`.
+//!
+//!     instructions CASE
+//!
+//! The interval is so long that no sample ever falls, and still short of off, so
+//! that frees are filtered by address as they are at the default interval.
+
+use std::alloc::{GlobalAlloc, Layout, alloc};
+use std::cell::UnsafeCell;
+use std::hint::black_box;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use heapprof_end_to_end::counted::{
+    OPERATIONS, counted_alloc, counted_alloc_zeroed, counted_free, counted_realloc,
+};
+
+const NEVER: u64 = isize::MAX as u64;
+
+#[global_allocator]
+static ALLOC: heapprof::Alloc<Below> = heapprof::Alloc::new(Below).with_sample_interval(NEVER);
+
+const PAGE_BYTES: usize = 4096;
+const SMALL: Layout = layout(64, 8);
+/// Aligned as a sampled block is.
+const CANDIDATE: Layout = layout(64, PAGE_BYTES);
+/// As large as blocks are that are sampled without padding.
+const LARGE: Layout = layout(32 << 10, 8);
+
+const fn layout(size: usize, align: usize) -> Layout {
+    match Layout::from_size_align(size, align) {
+        Ok(layout) => layout,
+        Err(_) => panic!("a layout that cannot be"),
+    }
+}
+
+fn main() {
+    let case = std::env::args().nth(1).unwrap_or_default();
+    // As ordinary blocks are: the filter lets none of them through.
+    let small = || blocks_of(SMALL, |block| !block.addr().is_multiple_of(PAGE_BYTES));
+    // SAFETY: no size is 0; the blocks are of these layouts and used by nobody else.
+    unsafe {
+        match case.as_str() {
+            "alloc" => count(|| counted_alloc(SMALL)),
+            "alloc_zeroed" => count(|| counted_alloc_zeroed(SMALL)),
+            "realloc" => {
+                let blocks = small();
+                count(|| counted_realloc(&blocks, SMALL));
+            }
+            "free" => {
+                let blocks = small();
+                count(|| counted_free(&blocks, SMALL));
+            }
+            "free_candidate" => {
+                let blocks = blocks_of(CANDIDATE, |_| true);
+                count(|| counted_free(&blocks, CANDIDATE));
+            }
+            "free_large" => {
+                let blocks = blocks_of(LARGE, |_| true);
+                count(|| counted_free(&blocks, LARGE));
+            }
+            _ => {
+                eprintln!("no case is called {case:?}");
+                std::process::exit(2);
+            }
+        }
+    }
+}
+
+/// Runs what is counted, with a counter of bytes that has just been filled up and
+/// does not run out meanwhile.
+fn count(operations: impl FnOnce()) {
+    heapprof::set_sample_interval(NEVER).expect("heapprof is registered");
+    operations();
+    let stats = heapprof::Snapshot::take().expect("it is").stats().clone();
+    assert_eq!(stats.samples, 0, "no sample falls");
+}
+
+/// So many blocks, of those that are `wanted`.
+fn blocks_of(layout: Layout, wanted: impl Fn(*mut u8) -> bool) -> Vec<*mut u8> {
+    // SAFETY: the layout's size is not 0.
+    let blocks = std::iter::repeat_with(|| unsafe { alloc(layout) });
+    blocks
+        .filter(|&block| wanted(block))
+        .take(OPERATIONS)
+        .collect()
+}
+
+/// Hands out a piece of its memory after the other and takes nothing back.
+struct Below;
+
+const ROOM_BYTES: usize = 64 << 20;
+
+#[repr(align(4096))]
+struct Room(UnsafeCell<[u8; ROOM_BYTES]>);
+
+// SAFETY: no two pieces of it overlap.
+unsafe impl Sync for Room {}
+
+static ROOM: Room = Room(UnsafeCell::new([0; ROOM_BYTES]));
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: pieces do not overlap, are as large and as aligned as was asked for,
+// and are zero when they are handed out, which happens once.
+unsafe impl GlobalAlloc for Below {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        below_alloc(layout.size(), layout.align())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        below_alloc(layout.size(), layout.align())
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, _layout: Layout) {
+        below_dealloc(ptr);
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller's contract.
+        unsafe { below_realloc(ptr, layout.size(), layout.align(), new_size) }
+    }
+}
+
+// Functions with the arguments of a C allocator, and out of line as one is.
+
+#[inline(never)]
+fn below_alloc(size: usize, align: usize) -> *mut u8 {
+    let align = align.max(16);
+    // Relaxed: only the number matters, each byte is handed out once.
+    let taken = TAKEN.fetch_add(size + align, Ordering::Relaxed);
+    let start = taken.next_multiple_of(align);
+    if start + size > ROOM_BYTES {
+        return ptr::null_mut();
+    }
+    // SAFETY: within the room.
+    unsafe { ROOM.0.get().cast::<u8>().add(start) }
+}
+
+#[inline(never)]
+fn below_dealloc(ptr: *mut u8) {
+    black_box(ptr);
+}
+
+/// # Safety
+/// As for `GlobalAlloc::realloc`.
+#[inline(never)]
+unsafe fn below_realloc(ptr: *mut u8, size: usize, align: usize, new_size: usize) -> *mut u8 {
+    if new_size <= size {
+        return ptr;
+    }
+    let block = below_alloc(new_size, align);
+    if !block.is_null() {
+        // SAFETY: two blocks, of which the smaller has so many bytes.
+        unsafe { ptr::copy_nonoverlapping(ptr, block, size) };
+    }
+    block
+}
