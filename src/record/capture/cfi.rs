@@ -16,9 +16,9 @@ pub(super) fn walk(
     out: &mut StackBuffer,
 ) -> StackEnd {
     let mut frame = Frame::innermost(registers);
-    let mut rule = rule_at(registers.pc, known, scratch).unwrap_or(Rule::Unknown);
+    let mut rule = rule_at(registers.pc, known, scratch).unwrap_or_default();
     loop {
-        let caller = match frame.step(&rule, bounds) {
+        let caller = match frame.step(&rule.unpack(), bounds) {
             Ok(address) => ReturnAddress(address),
             Err(Stop::Root) => return StackEnd::Root,
             Err(Stop::Cut) => return StackEnd::Cut,
@@ -35,20 +35,18 @@ pub(super) fn walk(
 }
 
 /// The rule for the frame of a function at `address`; `None` if no known module
-/// is there.
+/// is there. Packed, because one word is all that a walk carries from frame to frame.
 #[inline(always)]
-fn rule_at(address: u64, known: &mut Known<'_>, scratch: &mut Scratch) -> Option<Rule> {
+fn rule_at(address: u64, known: &mut Known<'_>, scratch: &mut Scratch) -> Option<PackedRule> {
     match scratch.rules.get(address, known.generation()) {
-        Some(found) => known
-            .confirm(found.image, address)
-            .then(|| found.rule.unpack()),
+        Some(found) => known.confirm(found.image, address).then_some(found.rule),
         None => look_up(address, known, scratch),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn look_up(address: u64, known: &mut Known<'_>, scratch: &mut Scratch) -> Option<Rule> {
+fn look_up(address: u64, known: &mut Known<'_>, scratch: &mut Scratch) -> Option<PackedRule> {
     let (image, unwind) = known.image_at(address)?;
     let rule = unwind.map_or(Rule::Unknown, |table| {
         table.rule(address, &mut scratch.context)
@@ -59,5 +57,5 @@ fn look_up(address: u64, known: &mut Known<'_>, scratch: &mut Scratch) -> Option
         image,
     };
     scratch.rules.put(address, found);
-    Some(found.rule.unpack())
+    Some(found.rule)
 }
