@@ -33,8 +33,7 @@ pub enum StackEnd {
     NotCaptured,
 }
 
-/// A stack on its way into the table: a buffer on the capturing thread's own
-/// stack, and how much of it is filled.
+/// A stack on its way into the table: a buffer, and how much of it is filled.
 #[derive(Debug)]
 pub(crate) struct StackBuffer {
     frames: [ReturnAddress; MAX_FRAMES],
@@ -52,6 +51,13 @@ impl StackBuffer {
             end: StackEnd::NotCaptured,
             module_generation: 0,
         }
+    }
+
+    /// Empties it, for a stack of modules of this generation.
+    #[cfg(cfi)]
+    pub(crate) fn begin(&mut self, module_generation: u32) {
+        self.len = 0;
+        self.module_generation = module_generation;
     }
 
     /// Adds a frame; false if there is no place for it.

@@ -59,6 +59,9 @@ pub(crate) struct Node {
     frees: Tally,
 }
 
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Node>() == 192);
+
 /// What tells one node from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodeKey<'a> {
@@ -98,9 +101,10 @@ impl<'a> NodeKey<'a> {
     }
 }
 
-/// A running sum over samples.
+/// A running sum over samples. On a cache line of its own: counting a sample takes
+/// neither the header from those who look for it, nor the other sum.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 struct Tally {
     /// Samples whose addition has begun.
     started: AtomicU64,

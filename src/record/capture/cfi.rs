@@ -6,14 +6,14 @@ use super::bounds::Bounds;
 use super::modules::{Known, Scratch};
 use super::rule::{Frame, PackedRule, Rule, Stop};
 use super::rule_cache::Found;
-use crate::record::stack::{ReturnAddress, StackBuffer, StackEnd};
+use crate::record::stack::{ReturnAddress, StackEnd};
 
+/// Fills the scratch space's stack.
 pub(super) fn walk(
     registers: &Registers,
     bounds: &Bounds,
     known: &mut Known<'_>,
     scratch: &mut Scratch,
-    out: &mut StackBuffer,
 ) -> StackEnd {
     let mut frame = Frame::innermost(registers);
     let mut rule = rule_at(registers.pc, known, scratch).unwrap_or_default();
@@ -27,7 +27,7 @@ pub(super) fn walk(
         let Some(caller_rule) = rule_at(caller.lookup_address(), known, scratch) else {
             return StackEnd::Cut;
         };
-        if !out.push(caller) {
+        if !scratch.stack.push(caller) {
             return StackEnd::TooDeep;
         }
         rule = caller_rule;

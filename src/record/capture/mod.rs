@@ -126,13 +126,14 @@ pub(crate) fn with_stack<R>(
 ) -> R {
     let captured = modules::with_current(process_generation, |known, scratch| {
         let bounds = bounds::around(registers.sp);
-        let mut stack = StackBuffer::new();
-        stack.module_generation = known.generation();
-        stack.end = match unwinder {
-            Unwinder::FramePointers => frame_pointer::walk(registers, &bounds, known, &mut stack),
-            Unwinder::Cfi => cfi::walk(registers, &bounds, known, scratch, &mut stack),
+        scratch.stack.begin(known.generation());
+        scratch.stack.end = match unwinder {
+            Unwinder::FramePointers => {
+                frame_pointer::walk(registers, &bounds, known, &mut scratch.stack)
+            }
+            Unwinder::Cfi => cfi::walk(registers, &bounds, known, scratch),
         };
-        f(&stack)
+        f(&scratch.stack)
     });
     captured.unwrap_or_else(|| f(&NOT_CAPTURED))
 }

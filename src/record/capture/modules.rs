@@ -18,6 +18,7 @@ use super::unwind_table::{Context, UnwindTable};
 use crate::module::Module;
 use crate::record::fork_gate::ForkGate;
 use crate::record::pool::Pool;
+use crate::record::stack::StackBuffer;
 
 /// How many threads can unwind at the same moment.
 const MAX_SCRATCHES: usize = 32;
@@ -31,6 +32,8 @@ pub(crate) static FORK_GATE: ForkGate = ForkGate::new();
 
 /// What an unwinder at work needs, beside a stack.
 pub(super) struct Scratch {
+    /// What is captured. Here, so that it need not be cleared for every sample.
+    pub(super) stack: StackBuffer,
     pub(super) rules: RuleCache,
     pub(super) context: Context,
 }
@@ -40,7 +43,10 @@ impl Scratch {
     /// `place` is zeroed memory for one.
     unsafe fn init(place: *mut Self) {
         // SAFETY: the caller's promise. A cache of zeros is an empty one.
-        unsafe { (&raw mut (*place).context).write(Context::new_in()) };
+        unsafe {
+            (&raw mut (*place).stack).write(StackBuffer::new());
+            (&raw mut (*place).context).write(Context::new_in());
+        }
     }
 }
 
