@@ -12,12 +12,15 @@
 //! It reports and never judges: wall time on a shared machine is no test. It fails
 //! only if a sample was lost, or another stack measured than it says.
 
+mod ways;
+
 use std::error::Error;
 use std::hint::black_box;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use heapprof::{Snapshot, StackEnd};
+use ways::descend;
 
 #[global_allocator]
 static ALLOC: heapprof::Alloc = heapprof::Alloc::system().with_memory_limit(1 << 30);
@@ -27,7 +30,7 @@ const DEFAULT_ROUNDS: usize = 7;
 /// Of the one stack.
 const FRAMES: usize = 12;
 /// Between `main` and an allocation, where stacks are many.
-const CALLS: usize = 6;
+const CALLS: usize = 5;
 
 const FEW: usize = 1_000;
 const COUNTS: [usize; 4] = [100, 1_000, 10_000, 100_000];
@@ -231,29 +234,10 @@ impl Work {
 
     #[inline(never)]
     fn replace(&self, block: &mut Vec<u8>, stack: usize) {
-        SITES[stack % SITES.len()](self.calls, stack, &mut || {
+        descend(self.calls, stack, &mut || {
             *block = black_box(Vec::with_capacity(self.bytes));
         });
     }
-}
-
-/// Eight functions that call each other and, at last, the work: as many stacks
-/// as there are ways through them.
-const SITES: [fn(usize, usize, &mut dyn FnMut()); 8] = [
-    site::<0>, site::<1>, site::<2>, site::<3>, site::<4>, site::<5>, site::<6>, site::<7>,
-];
-
-#[inline(never)]
-fn site<const DOOR: usize>(calls: usize, way: usize, work: &mut dyn FnMut()) {
-    if calls == 1 {
-        work();
-    } else {
-        let way = way / SITES.len();
-        SITES[way % SITES.len()](calls - 1, way, work);
-    }
-    // Something of its own to do after the call, or it would be a jump without a
-    // frame, and one function in the place of eight.
-    black_box(DOOR);
 }
 
 /// Xorshift (Marsaglia, 2003).

@@ -5,6 +5,8 @@
 //! allocator is behind it. Inlining that differs from program to program would
 //! drown what is measured.
 
+mod live_heap;
+
 use std::hint::black_box;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -56,14 +58,19 @@ const BATCH_TIME: Duration = Duration::from_millis(10);
 
 /// The `main` of a contender: times the workload that the first argument names
 /// and prints the nanoseconds per operation of each batch, a line each. Without
-/// an argument it prints the workloads: name, tab, what one operation is.
+/// an argument it prints the workloads: name, tab, what one operation is. With
+/// `live_heap MIB` it prints what so large a heap takes, see there.
 pub fn main() {
-    let Some(name) = std::env::args().nth(1) else {
+    let mut args = std::env::args().skip(1);
+    let Some(name) = args.next() else {
         for workload in ALL {
             println!("{}\t{}", workload.name, workload.operation);
         }
         return;
     };
+    if name == "live_heap" {
+        return live_heap::main(args);
+    }
     let Some(workload) = ALL.iter().find(|workload| workload.name == name) else {
         eprintln!("no workload is called {name}; without an argument I name them all");
         std::process::exit(2);
