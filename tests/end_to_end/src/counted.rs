@@ -47,6 +47,47 @@ pub unsafe fn counted_free(blocks: &[*mut u8], layout: Layout) {
     }
 }
 
+/// Puts another block in the place of each of these, allocated a stack after the
+/// other, from every `stride`th of [`STACKS`].
+///
+/// # Safety
+/// They were allocated with this layout, of a size that is not 0.
+#[inline(never)]
+pub unsafe fn counted_replace(blocks: &mut [*mut u8], layout: Layout, stride: usize) {
+    for (number, block) in blocks.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { dealloc(*block, layout) };
+        // SAFETY: as above.
+        *block = unsafe { alloc_from(number * stride, layout) };
+    }
+}
+
+/// As many stacks as there are ways through [`TURNS`] turns to the left or right.
+pub const STACKS: usize = 1 << TURNS;
+const TURNS: u32 = 15;
+
+/// Allocates from one of [`STACKS`].
+///
+/// # Safety
+/// The layout's size is not 0.
+pub unsafe fn alloc_from(stack: usize, layout: Layout) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    turn::<0>(TURNS, stack, &|| unsafe { alloc(layout) })
+}
+
+#[inline(never)]
+fn turn<const TO: usize>(turns: u32, way: usize, work: &dyn Fn() -> *mut u8) -> *mut u8 {
+    let block = match (turns, way % 2) {
+        (0, _) => work(),
+        (_, 0) => turn::<0>(turns - 1, way / 2, work),
+        _ => turn::<1>(turns - 1, way / 2, work),
+    };
+    // Something of its own to do after the call, or it would be a jump without a
+    // frame, and one function in the place of two.
+    black_box(TO);
+    block
+}
+
 /// Makes these blocks smaller, for which the allocator below has nothing to do.
 ///
 /// # Safety

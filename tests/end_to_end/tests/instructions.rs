@@ -67,6 +67,21 @@ fn an_unsampled_operation_runs_as_many_instructions_as_are_written_down() {
     );
 }
 
+/// What is recorded makes a sample wait for memory, but never look through more of
+/// it: tables do not fill up and chains do not grow long.
+#[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "counts what a release build runs: cargo test --release"
+)]
+fn a_sample_runs_no_more_instructions_the_more_is_recorded() {
+    let sample = |stacks: &str, live| total(&run(&["sample", stacks, live])) / OPERATIONS as u64;
+    // From a tenth of the live table's first level into its second.
+    let (few, many) = (sample("1000", "3000"), sample("30000", "30000"));
+    println!("instructions of a sample and its free: {few}, and {many} where more is recorded");
+    assert!(many < few + few / 20, "{few} became {many}");
+}
+
 fn total(functions: &Count) -> u64 {
     functions.values().sum()
 }
@@ -100,25 +115,8 @@ fn rewritten(file: &str, compiler: &str, counts: &[String]) -> String {
         .collect()
 }
 
-/// What one operation of this case runs through.
+/// What one operation of this case runs through, the same each time.
 fn count(case: &str) -> Count {
-    let directory = tempfile::tempdir().expect("a directory can be made");
-    let path = directory.path().join(case);
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--toggle-collect=*counted_*"])
-        // Every function's name in full, as it is in the binary.
-        .args(["--compress-strings=no", "--demangle=no"])
-        .arg(format!("--callgrind-out-file={}", path.display()))
-        .args([env!("CARGO_BIN_EXE_instructions"), case])
-        .env_remove("HEAPPROF_SAMPLE_INTERVAL")
-        .output()
-        .expect("valgrind is installed by `cargo xtask test`");
-    assert!(
-        output.status.success(),
-        "{case}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let totals = own_costs(&path);
     let operations = OPERATIONS as u64;
     let per_operation = |(function, instructions): (String, u64)| {
         assert!(
@@ -127,7 +125,30 @@ fn count(case: &str) -> Count {
         );
         (function, instructions / operations)
     };
-    totals.into_iter().map(per_operation).collect()
+    run(&[case]).into_iter().map(per_operation).collect()
+}
+
+/// What the program runs through while it is counted.
+fn run(args: &[&str]) -> Count {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let path = directory.path().join("callgrind.out");
+    let output = Command::new("valgrind")
+        // Counting begins and ends with each call of a function of such a name.
+        .args(["--tool=callgrind", "--toggle-collect=*counted_*"])
+        // Every function's name in full, as it is in the binary.
+        .args(["--compress-strings=no", "--demangle=no"])
+        .arg(format!("--callgrind-out-file={}", path.display()))
+        .arg(env!("CARGO_BIN_EXE_instructions"))
+        .args(args)
+        .env_remove("HEAPPROF_SAMPLE_INTERVAL")
+        .output()
+        .expect("valgrind is installed by `cargo xtask test`");
+    assert!(
+        output.status.success(),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    own_costs(&path)
 }
 
 /// What is not ours: the loop around an operation, the allocator below, and a

@@ -3,9 +3,11 @@
 //! `tests/instructions.rs`.
 //!
 //!     instructions CASE
+//!     instructions sample STACKS LIVE_SAMPLES
 //!
 //! The interval is so long that no sample ever falls, and still short of off, so
-//! that frees are filtered by address as they are at the default interval.
+//! that frees are filtered by address as they are at the default interval. Where
+//! samples are counted, it is 1.
 
 use std::alloc::{GlobalAlloc, Layout, alloc};
 use std::cell::UnsafeCell;
@@ -14,7 +16,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use heapprof_end_to_end::counted::{
-    OPERATIONS, counted_alloc, counted_alloc_zeroed, counted_free, counted_realloc,
+    OPERATIONS, STACKS, alloc_from, counted_alloc, counted_alloc_zeroed, counted_free,
+    counted_realloc, counted_replace,
 };
 
 const NEVER: u64 = isize::MAX as u64;
@@ -61,6 +64,13 @@ fn main() {
                 let blocks = blocks_of(LARGE, |_| true);
                 count(|| counted_free(&blocks, LARGE));
             }
+            "sample" => {
+                let number = |at| Some(std::env::args().nth(at)?.parse().ok()?);
+                match (number(2), number(3)) {
+                    (Some(stacks), Some(live)) => sample(stacks, live),
+                    _ => panic!("it is to be told how many stacks and live samples"),
+                }
+            }
             _ => {
                 eprintln!("no case is called {case:?}");
                 std::process::exit(2);
@@ -76,6 +86,20 @@ fn count(operations: impl FnOnce()) {
     operations();
     let stats = heapprof::Snapshot::take().expect("it is").stats().clone();
     assert_eq!(stats.samples, 0, "no sample falls");
+}
+
+/// Counts samples while there are at least so many stacks and live samples.
+fn sample(stacks: usize, live: usize) {
+    heapprof::set_sample_interval(1).expect("heapprof is registered");
+    // SAFETY: the layout's size is not 0.
+    let block = |number| unsafe { alloc_from(number % stacks, SMALL) };
+    let mut blocks: Vec<*mut u8> = (0..live).map(block).collect();
+    let replaced = &mut blocks[..OPERATIONS];
+    // SAFETY: allocated above with this layout, whose size is not 0.
+    unsafe { counted_replace(replaced, SMALL, (stacks / OPERATIONS).max(1)) };
+    let stats = heapprof::Snapshot::take().expect("it is").stats().clone();
+    assert!(stats.records >= stacks.min(STACKS) as u64 && stats.live_samples >= live as u64);
+    assert_eq!((stats.lost_samples, stats.missing_stacks), (0, 0));
 }
 
 /// So many blocks, of those that are `wanted`.
