@@ -27,6 +27,8 @@ mod rule_cache;
 #[cfg(cfi)]
 mod sections;
 #[cfg(cfi)]
+mod trail;
+#[cfg(cfi)]
 mod unwind_table;
 
 use super::stack::StackBuffer;
@@ -127,12 +129,13 @@ pub(crate) fn with_stack<R>(
     let captured = modules::with_current(process_generation, |known, scratch| {
         let bounds = bounds::around(registers.sp);
         scratch.stack.begin(known.generation());
-        scratch.stack.end = match unwinder {
+        let end = match unwinder {
             Unwinder::FramePointers => {
                 frame_pointer::walk(registers, &bounds, known, &mut scratch.stack)
             }
             Unwinder::Cfi => cfi::walk(registers, &bounds, known, scratch),
         };
+        scratch.stack.finish(end);
         f(&scratch.stack)
     });
     captured.unwrap_or_else(|| f(&NOT_CAPTURED))

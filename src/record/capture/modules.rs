@@ -14,6 +14,7 @@ use super::identity;
 use super::image::{Loaded, Stay, list_loaded};
 use super::own_stack::OwnStack;
 use super::rule_cache::RuleCache;
+use super::trail::Trail;
 use super::unwind_table::{Context, UnwindTable};
 use crate::module::Module;
 use crate::record::fork_gate::ForkGate;
@@ -34,6 +35,7 @@ pub(crate) static FORK_GATE: ForkGate = ForkGate::new();
 pub(super) struct Scratch {
     /// What is captured. Here, so that it need not be cleared for every sample.
     pub(super) stack: StackBuffer,
+    pub(super) trail: Trail,
     pub(super) rules: RuleCache,
     pub(super) context: Context,
 }
@@ -42,7 +44,8 @@ impl Scratch {
     /// # Safety
     /// `place` is zeroed memory for one.
     unsafe fn init(place: *mut Self) {
-        // SAFETY: the caller's promise. A cache of zeros is an empty one.
+        // SAFETY: the caller's promise. A trail and a cache of zeros
+        // are empty ones.
         unsafe {
             (&raw mut (*place).stack).write(StackBuffer::new());
             (&raw mut (*place).context).write(Context::new_in());
