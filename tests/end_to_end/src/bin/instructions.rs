@@ -65,7 +65,7 @@ fn main() {
                 count(|| counted_free(&blocks, LARGE));
             }
             "sample" => {
-                let number = |at| Some(std::env::args().nth(at)?.parse().ok()?);
+                let number = |at| std::env::args().nth(at)?.parse().ok();
                 match (number(2), number(3)) {
                     (Some(stacks), Some(live)) => sample(stacks, live),
                     _ => panic!("it is to be told how many stacks and live samples"),
