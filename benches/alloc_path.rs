@@ -12,14 +12,15 @@
 //!
 //! It reports and never judges: wall time on a shared machine is no test.
 
+mod contenders;
+
 use std::error::Error;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+
+use contenders::{ALLOCATORS, Contenders};
 
 const DEFAULT_ROUNDS: usize = 11;
-
-const ALLOCATORS: [&str; 3] = ["system", "jemalloc", "mimalloc"];
 
 /// `HEAPPROF_SAMPLE_INTERVAL` under each heading; `None` is the allocator alone.
 const INTERVALS: [(&str, Option<&str>); 4] = [
@@ -42,8 +43,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rounds = std::env::args()
         .find_map(|arg| arg.parse().ok())
         .unwrap_or(DEFAULT_ROUNDS);
-    let programs = build_contenders()?;
-    let workloads = workloads(&programs)?;
+    let contenders = Contenders::build()?;
+    let workloads = workloads(&contenders)?;
 
     let mut figures: Vec<Figures> = workloads.iter().map(|_| Figures::default()).collect();
     let mut csv = String::from("workload,allocator,interval,round,batch,ns_per_operation\n");
@@ -52,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (workload, figures) in workloads.iter().zip(&mut figures) {
             for (allocator, figures) in ALLOCATORS.iter().zip(figures) {
                 for ((heading, interval), figures) in INTERVALS.iter().zip(figures) {
-                    let batches = run(&programs, allocator, *interval, workload)?;
+                    let batches = run(&contenders, allocator, *interval, workload)?;
                     for (batch, nanoseconds) in batches.iter().enumerate() {
                         writeln!(
                             csv,
@@ -79,39 +80,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Has cargo build the contenders as this program was built, and returns where
-/// it put them.
-fn build_contenders() -> Result<Vec<PathBuf>, Box<dyn Error>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = Command::new(cargo)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "build",
-            "--profile",
-            "bench",
-            "--package",
-            "contenders",
-            "--message-format",
-            "json-render-diagnostics",
-        ])
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !build.status.success() {
-        return Err("the contenders cannot be built".into());
-    }
-    let messages = String::from_utf8(build.stdout)?;
-    let after_keys = messages.split("\"executable\":\"").skip(1);
-    Ok(after_keys
-        .filter_map(|rest| rest.split('"').next())
-        .map(PathBuf::from)
-        .collect())
-}
-
 /// The contenders all have the same workloads; one of them is asked for those that
 /// only allocate.
-fn workloads(programs: &[PathBuf]) -> Result<Vec<Workload>, Box<dyn Error>> {
-    let program = programs.first().ok_or("cargo built no contender")?;
-    let listing = String::from_utf8(Command::new(program).output()?.stdout)?;
+fn workloads(contenders: &Contenders) -> Result<Vec<Workload>, Box<dyn Error>> {
+    let listing = contenders.run(ALLOCATORS[0], None, &[])?;
     let workload = |line: &str| {
         let (name, rest) = line.split_once('\t')?;
         Some(Workload {
@@ -124,35 +96,13 @@ fn workloads(programs: &[PathBuf]) -> Result<Vec<Workload>, Box<dyn Error>> {
 
 /// Nanoseconds per operation of each batch.
 fn run(
-    programs: &[PathBuf],
+    contenders: &Contenders,
     allocator: &str,
     interval: Option<&str>,
     workload: &Workload,
 ) -> Result<Vec<f64>, Box<dyn Error>> {
-    let name = if interval.is_some() {
-        format!("heapprof_{allocator}")
-    } else {
-        allocator.to_owned()
-    };
-    let program = programs
-        .iter()
-        .find(|program| program.ends_with(&name))
-        .ok_or_else(|| format!("cargo built no {name}"))?;
-
-    let mut command = Command::new(program);
-    command
-        .arg(&workload.name)
-        .env_remove("HEAPPROF_SAMPLE_INTERVAL")
-        .stderr(Stdio::inherit());
-    if let Some(interval) = interval {
-        command.env("HEAPPROF_SAMPLE_INTERVAL", interval);
-    }
-    let output = command.output()?;
-    if !output.status.success() {
-        return Err(format!("{name} {}: {}", workload.name, output.status).into());
-    }
-    let text = String::from_utf8(output.stdout)?;
-    let batches = text.lines().filter_map(|line| line.strip_prefix("ns "));
+    let printed = contenders.run(allocator, interval, &[&workload.name])?;
+    let batches = printed.lines().filter_map(|line| line.strip_prefix("ns "));
     Ok(batches.map(str::parse).collect::<Result<_, _>>()?)
 }
 

@@ -33,12 +33,20 @@ pub enum StackEnd {
     NotCaptured,
 }
 
-/// A stack on its way into the table: a buffer on the capturing thread's own
-/// stack, and how much of it is filled.
+/// A hash goes on with a word: what differs in any bit soon differs in half of them.
+#[inline(always)]
+pub(crate) fn mix(hash: u64, word: u64) -> u64 {
+    (hash.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// A stack on its way into the table: a buffer, and how much of it is filled.
 #[derive(Debug)]
 pub(crate) struct StackBuffer {
+    /// Those beyond `len` are of the stack that was here before.
     frames: [ReturnAddress; MAX_FRAMES],
     len: usize,
+    /// Of the first so many frames, and how many those are.
+    hash: (u64, usize),
     pub(crate) end: StackEnd,
     /// The generation of the module list that the frames were checked against.
     pub(crate) module_generation: u32,
@@ -49,9 +57,17 @@ impl StackBuffer {
         Self {
             frames: [ReturnAddress(0); MAX_FRAMES],
             len: 0,
+            hash: (0, 0),
             end: StackEnd::NotCaptured,
             module_generation: 0,
         }
+    }
+
+    /// Empties it, for a stack of modules of this generation.
+    #[cfg(cfi)]
+    pub(crate) fn begin(&mut self, module_generation: u32) {
+        self.len = 0;
+        self.module_generation = module_generation;
     }
 
     /// Adds a frame; false if there is no place for it.
@@ -59,9 +75,28 @@ impl StackBuffer {
         let Some(place) = self.frames.get_mut(self.len) else {
             return false;
         };
-        *place = frame;
+        if *place != frame {
+            *place = frame;
+            self.hash = (0, 0);
+        }
         self.len = self.len.wrapping_add(1);
         true
+    }
+
+    /// Marks how far the stack reaches, now that all its frames are here.
+    #[cfg(cfi)]
+    pub(crate) fn finish(&mut self, end: StackEnd) {
+        self.end = end;
+        self.hash = (self.hash(), self.len);
+    }
+
+    /// Of the frames. Mostly a stack is captured again, and its hash is known.
+    pub(crate) fn hash(&self) -> u64 {
+        if self.hash.1 == self.len {
+            return self.hash.0;
+        }
+        let frames = self.frames().iter();
+        frames.fold(0, |hash, frame| mix(hash, frame.0))
     }
 
     pub(crate) fn frames(&self) -> &[ReturnAddress] {

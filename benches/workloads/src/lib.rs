@@ -7,6 +7,7 @@
 
 mod application;
 mod blocks;
+mod live_heap;
 mod server;
 mod usage;
 
@@ -124,9 +125,10 @@ const BATCH_TIME: Duration = Duration::from_millis(10);
 /// It prints `ns` and the nanoseconds per operation of each batch, a line each,
 /// and in the end `peak_kib` and the most memory that was resident. Without an
 /// argument it prints the workloads: name, kind, what one operation is, with tabs
-/// between.
+/// between. With `live_heap MIB` it prints what so large a heap takes.
 pub fn main() -> ExitCode {
-    let Some(name) = std::env::args().nth(1) else {
+    let mut arguments = std::env::args().skip(1);
+    let Some(name) = arguments.next() else {
         for workload in ALL {
             let Workload { name, kind, .. } = workload;
             println!("{name}\t{kind:?}\t{}", workload.operation);
@@ -136,6 +138,8 @@ pub fn main() -> ExitCode {
     };
     if name == SERVER.0 {
         server::serve();
+    } else if name == "live_heap" {
+        return live_heap::main(arguments);
     } else if let Some(workload) = ALL.iter().find(|workload| workload.name == name) {
         for nanoseconds in workload.time() {
             println!("ns {nanoseconds:.4}");

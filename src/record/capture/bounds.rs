@@ -45,8 +45,9 @@ impl Bounds {
 
     /// A word of the stack; none where it is not certain that there is one.
     pub(super) fn read(&self, address: u64) -> Option<u64> {
-        let end = address.checked_add(8)?;
-        if address < self.readable.start || end > self.readable.end || !address.is_multiple_of(8) {
+        let bytes = self.readable.end.saturating_sub(self.readable.start);
+        let is_inside = address.wrapping_sub(self.readable.start) < bytes.saturating_sub(7);
+        if !is_inside || !address.is_multiple_of(8) {
             return None;
         }
         let word;

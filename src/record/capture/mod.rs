@@ -27,6 +27,8 @@ mod rule_cache;
 #[cfg(cfi)]
 mod sections;
 #[cfg(cfi)]
+mod trail;
+#[cfg(cfi)]
 mod unwind_table;
 
 use super::stack::StackBuffer;
@@ -126,13 +128,15 @@ pub(crate) fn with_stack<R>(
 ) -> R {
     let captured = modules::with_current(process_generation, |known, scratch| {
         let bounds = bounds::around(registers.sp);
-        let mut stack = StackBuffer::new();
-        stack.module_generation = known.generation();
-        stack.end = match unwinder {
-            Unwinder::FramePointers => frame_pointer::walk(registers, &bounds, known, &mut stack),
-            Unwinder::Cfi => cfi::walk(registers, &bounds, known, scratch, &mut stack),
+        scratch.stack.begin(known.generation());
+        let end = match unwinder {
+            Unwinder::FramePointers => {
+                frame_pointer::walk(registers, &bounds, known, &mut scratch.stack)
+            }
+            Unwinder::Cfi => cfi::walk(registers, &bounds, known, scratch),
         };
-        f(&stack)
+        scratch.stack.finish(end);
+        f(&scratch.stack)
     });
     captured.unwrap_or_else(|| f(&NOT_CAPTURED))
 }

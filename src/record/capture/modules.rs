@@ -14,10 +14,12 @@ use super::identity;
 use super::image::{Loaded, Stay, list_loaded};
 use super::own_stack::OwnStack;
 use super::rule_cache::RuleCache;
+use super::trail::Trail;
 use super::unwind_table::{Context, UnwindTable};
 use crate::module::Module;
 use crate::record::fork_gate::ForkGate;
 use crate::record::pool::Pool;
+use crate::record::stack::StackBuffer;
 
 /// How many threads can unwind at the same moment.
 const MAX_SCRATCHES: usize = 32;
@@ -31,6 +33,9 @@ pub(crate) static FORK_GATE: ForkGate = ForkGate::new();
 
 /// What an unwinder at work needs, beside a stack.
 pub(super) struct Scratch {
+    /// What is captured. Here, so that it need not be cleared for every sample.
+    pub(super) stack: StackBuffer,
+    pub(super) trail: Trail,
     pub(super) rules: RuleCache,
     pub(super) context: Context,
 }
@@ -39,8 +44,12 @@ impl Scratch {
     /// # Safety
     /// `place` is zeroed memory for one.
     unsafe fn init(place: *mut Self) {
-        // SAFETY: the caller's promise. A cache of zeros is an empty one.
-        unsafe { (&raw mut (*place).context).write(Context::new_in()) };
+        // SAFETY: the caller's promise. A trail and a cache of zeros
+        // are empty ones.
+        unsafe {
+            (&raw mut (*place).stack).write(StackBuffer::new());
+            (&raw mut (*place).context).write(Context::new_in());
+        }
     }
 }
 

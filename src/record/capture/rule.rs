@@ -3,6 +3,7 @@
 
 use super::Registers;
 use super::bounds::Bounds;
+use super::trail::Taken;
 
 /// A frame's row of call frame information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +123,7 @@ pub(super) enum Stop {
 }
 
 /// The registers of one frame on the way up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     stack_pointer: u64,
     /// `None` once it is lost.
@@ -150,6 +151,67 @@ impl Frame {
             frame_pointer: Some(frame_pointer),
             link: None,
         }
+    }
+
+    /// Where it begins.
+    #[inline(always)]
+    pub(super) fn stack_pointer(&self) -> u64 {
+        self.stack_pointer
+    }
+
+    #[inline(always)]
+    pub(super) fn frame_pointer(&self) -> Option<u64> {
+        self.frame_pointer
+    }
+
+    /// Not the innermost one.
+    #[inline(always)]
+    pub(super) fn of_caller(stack_pointer: u64, frame_pointer: Option<u64>) -> Self {
+        Self {
+            stack_pointer,
+            frame_pointer,
+            link: None,
+        }
+    }
+
+    /// How this frame was reached from the one `before`, by a rule: what the step
+    /// read, all of it within that frame, and what came of it. `None` where more
+    /// would have to be told.
+    pub(super) fn taken_from(
+        &self,
+        before: &Self,
+        rule: PackedRule,
+        return_address: u64,
+    ) -> Option<Taken> {
+        let Rule::Caller(caller) = rule.unpack() else {
+            return None;
+        };
+        let frame_bytes = self.stack_pointer.checked_sub(before.stack_pointer)?;
+        // From where the frame begins; the frame holds all of the word.
+        let place = |words: i16| {
+            let offset = i64::from(words).wrapping_mul(8);
+            let at = frame_bytes.checked_add_signed(offset)?;
+            let is_within = at.checked_add(8)? <= frame_bytes;
+            u32::try_from(at).ok().filter(|_| is_within)
+        };
+        let Saved::At(return_address_at) = caller.return_address else {
+            return None;
+        };
+        Some(Taken {
+            frame_pointer: match caller.base {
+                Base::StackPointer => 0,
+                Base::FramePointer => before.frame_pointer?,
+            },
+            frame_address: self.stack_pointer,
+            return_address,
+            return_address_at: place(return_address_at)?,
+            frame_pointer_at: match caller.frame_pointer {
+                Saved::InPlace => 0,
+                Saved::At(words) => place(words).filter(|&at| at != 0)?,
+                Saved::Lost => return None,
+            },
+            ..Taken::default()
+        })
     }
 
     /// Goes on to the caller, whose return address is the result. Every read is

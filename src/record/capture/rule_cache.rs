@@ -1,12 +1,17 @@
 //! The rules of addresses that were met before: one load and compare instead of
-//! a search in the unwind tables. Direct-mapped; a newer address takes the place
-//! of an older one.
+//! a search in the unwind tables.
+//!
+//! An address may take any of the four ways of its set. With one way, two frames of
+//! a stack that share it would both be looked up anew at every sample, and of 40
+//! frames, two more often than not share one of a thousand.
+
 use super::rule::PackedRule;
 use crate::record::sync::{AtomicU64, Ordering, fence};
 
 /// 24 KiB a cache, touched as it is used.
-const LEN_LOG2: u32 = 10;
-const LEN: usize = 1 << LEN_LOG2;
+const SETS_LOG2: u32 = 8;
+const SETS: usize = 1 << SETS_LOG2;
+const WAYS: usize = 4;
 
 /// No code is there.
 const NOWHERE: u64 = 0;
@@ -15,15 +20,18 @@ const NOWHERE: u64 = 0;
 /// one.
 #[derive(Debug)]
 pub(super) struct RuleCache {
-    entries: [Entry; LEN],
+    sets: [Set; SETS],
+    /// Counts the rules that took the place of others, to take turns.
+    replaced: usize,
 }
 
 #[derive(Debug, Default)]
-struct Entry {
+#[repr(C, align(32))]
+struct Set {
     /// Written last and cleared first: a process that is forked off while a
-    /// thread writes inherits the entry as it was, as it will be, or as none.
-    address: AtomicU64,
-    found: Found,
+    /// thread writes inherits an entry as it was, as it will be, or as none.
+    addresses: [AtomicU64; WAYS],
+    found: [Found; WAYS],
 }
 
 /// What was found out about an address.
@@ -40,30 +48,52 @@ pub(super) struct Found {
 impl RuleCache {
     #[inline(always)]
     pub(super) fn get(&self, address: u64, generation: u32) -> Option<Found> {
-        let entry = self.entries.get(slot_of(address))?;
-        // Relaxed: only a fork looks on while it is written, see `put`.
-        let is_it = entry.address.load(Ordering::Relaxed) == address
-            && entry.found.generation == generation;
-        is_it.then_some(entry.found)
+        let set = self.sets.get(set_of(address))?;
+        let way = set.way_of(address)?;
+        let found = set.found.get(way)?;
+        (found.generation == generation).then_some(*found)
     }
 
     pub(super) fn put(&mut self, address: u64, found: Found) {
-        let Some(entry) = self.entries.get_mut(slot_of(address)) else {
+        let Some(set) = self.sets.get_mut(set_of(address)) else {
+            return;
+        };
+        // Its own, of an older list of modules, or an empty one, or the next in turn.
+        let way = set
+            .way_of(address)
+            .or_else(|| set.way_of(NOWHERE))
+            .unwrap_or_else(|| {
+                self.replaced = self.replaced.wrapping_add(1);
+                self.replaced & WAYS.wrapping_sub(1)
+            });
+        let (Some(its_address), Some(its_found)) = (set.addresses.get(way), set.found.get_mut(way))
+        else {
             return;
         };
         // A forked child sees some prefix of these stores. Release keeps what
         // was found before the address; the fence keeps it after the clearing.
-        entry.address.store(NOWHERE, Ordering::Relaxed);
+        its_address.store(NOWHERE, Ordering::Relaxed);
         fence(Ordering::Release);
-        entry.found = found;
-        entry.address.store(address, Ordering::Release);
+        *its_found = found;
+        its_address.store(address, Ordering::Release);
+    }
+}
+
+impl Set {
+    /// Where this address is.
+    #[inline(always)]
+    fn way_of(&self, address: u64) -> Option<usize> {
+        // Relaxed: only a fork looks on while it is written, see `put`.
+        self.addresses
+            .iter()
+            .position(|other| other.load(Ordering::Relaxed) == address)
     }
 }
 
 /// Return addresses differ in their low bits mostly.
 #[inline(always)]
-fn slot_of(address: u64) -> usize {
-    (address ^ (address >> LEN_LOG2)) as usize & LEN.wrapping_sub(1)
+fn set_of(address: u64) -> usize {
+    (address ^ (address >> SETS_LOG2)) as usize & SETS.wrapping_sub(1)
 }
 
 #[cfg(test)]
@@ -73,7 +103,8 @@ mod tests {
 
     fn empty() -> RuleCache {
         RuleCache {
-            entries: std::array::from_fn(|_| Entry::default()),
+            sets: std::array::from_fn(|_| Set::default()),
+            replaced: 0,
         }
     }
 
@@ -99,9 +130,41 @@ mod tests {
         assert!(cache.get(0x1235, 3).is_none());
         assert!(empty().get(0x1234, 3).is_none());
 
-        let same_slot = (1..).find(|&a| slot_of(a) == slot_of(0x1234)).unwrap();
-        cache.put(same_slot, found(8));
+        cache.put(
+            0x1234,
+            Found {
+                generation: 4,
+                ..found(8)
+            },
+        );
+        assert_eq!(cache.get(0x1234, 4).map(|found| found.image), Some(8));
         assert!(cache.get(0x1234, 3).is_none());
-        assert_eq!(cache.get(same_slot, 3).map(|found| found.image), Some(8));
+    }
+
+    #[test]
+    fn a_set_holds_four_and_then_the_newest() {
+        let mut cache = empty();
+        let found = |image| Found {
+            generation: 3,
+            image,
+            rule: PackedRule::of(Rule::Root),
+        };
+        let same_set = |address: &u64| set_of(*address) == set_of(0x1234);
+        let addresses: Vec<u64> = (1..).filter(same_set).take(6).collect();
+        let held = |cache: &RuleCache| {
+            let images = addresses.iter().map(|&address| cache.get(address, 3));
+            images
+                .filter_map(|found| Some(found?.image))
+                .collect::<Vec<_>>()
+        };
+        for (image, &address) in (0..).zip(&addresses[..4]) {
+            cache.put(address, found(image));
+            cache.put(address, found(image));
+        }
+        assert_eq!(held(&cache), [0, 1, 2, 3]);
+        cache.put(addresses[4], found(4));
+        cache.put(addresses[5], found(5));
+        let held = held(&cache);
+        assert_eq!((held.len(), &held[2..]), (4, &[4, 5][..]));
     }
 }

@@ -54,6 +54,35 @@ fn finds_everything_through_growth() {
     }
 }
 
+/// A level takes 400 bytes for each bucket, and another is made only when the one
+/// before holds three quarters of what it can. What was freed makes room.
+#[test]
+fn memory_follows_the_live_samples() {
+    let (table, arena, node) = world(256 << 20);
+    let level_bytes = |level: u32| 400_u64 << (FIRST_LEVEL_LOG2 + level * GROWTH_LOG2);
+    let mut used = arena.used_bytes();
+    let mut key = 0;
+    for level in 0..2 {
+        let slots = (KEYS_PER_BUCKET as u64) << (FIRST_LEVEL_LOG2 + level * GROWTH_LOG2);
+        let first_key = key;
+        for _ in 0..slots / 4 * 3 {
+            key += 4096;
+            assert!(table.insert(key, &sample(node, 8), &arena, 1));
+        }
+        used += level_bytes(level);
+        assert_eq!(
+            arena.used_bytes(),
+            used,
+            "level {level} is as large as it says"
+        );
+        for old in (first_key..key).step_by(4096) {
+            assert!(table.remove(old + 4096).is_some());
+            assert!(table.insert(old + 4096, &sample(node, 8), &arena, 1));
+        }
+        assert_eq!(arena.used_bytes(), used, "replacing takes nothing");
+    }
+}
+
 /// At the memory limit inserts fail; what is in the table stays found, and what
 /// is removed makes room.
 #[test]

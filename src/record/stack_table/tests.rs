@@ -57,6 +57,24 @@ fn stacks_by_the_hundred_thousand() {
     assert!(longest.max().unwrap() < 16, "the hash spreads");
 }
 
+/// A stack takes its node and its frames, on whole cache lines.
+#[test]
+fn memory_is_linear_in_stacks() {
+    const STACKS: u64 = 20_000;
+    for (frames, bytes_each) in [(12, 192 + 128), (40, 192 + 320)] {
+        let (table, arena) = (StackTable::new(), Arena::new(64 << 20));
+        table.prepare(&arena);
+        let before = arena.used_bytes();
+        for i in 0..STACKS {
+            let stack = buffer(&vec![i; frames], StackEnd::Root, 1);
+            table.node(&NodeKey::new(&stack, 8), &arena).unwrap();
+        }
+        let used = arena.used_bytes() - before;
+        // Whole MiB are taken, of which the last bytes may not hold another piece.
+        assert!(used.abs_diff(STACKS * bytes_each) <= 1 << 20, "{used}");
+    }
+}
+
 #[test]
 fn no_node_without_memory() {
     let (table, arena) = (StackTable::new(), Arena::new(2 << 20));

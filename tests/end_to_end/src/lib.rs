@@ -3,6 +3,7 @@
 //! that count what they give and check what they are handed.
 
 pub mod blocks;
+pub mod counted;
 pub mod decode;
 pub mod meter;
 pub mod numbers;
