@@ -4,7 +4,7 @@ use crate::record::stack_table::{Node, NodeKey, StackTable};
 
 /// Tables are too large for a stack.
 fn table() -> &'static LiveTable {
-    static TABLES: [LiveTable; 2] = [const { LiveTable::new() }; 2];
+    static TABLES: [LiveTable; 3] = [const { LiveTable::new() }; 3];
     static TAKEN: AtomicU64 = AtomicU64::new(0);
     &TABLES[TAKEN.fetch_add(1, Ordering::Relaxed) as usize]
 }
