@@ -12,8 +12,9 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 
+use crate::counts::Counts;
 use crate::module::{Module, Segment};
-use crate::snapshot::{Counts, Record, Snapshot, StackEnd};
+use crate::snapshot::{Record, Snapshot, StackEnd};
 
 use super::Symbols;
 use super::frame::Frame;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::counts::{Counts, OBJECT_FRACTION};
 use crate::module::{Module, Segment};
-use crate::snapshot::{Counts, OBJECT_FRACTION, Record, ReturnAddress, Snapshot, StackEnd, Stats};
+use crate::snapshot::{Record, ReturnAddress, Snapshot, StackEnd, Stats};
 
 pub(crate) fn snapshot(records: Vec<Record>, modules: Vec<Arc<Module>>) -> Snapshot {
     Snapshot {
@@ -38,6 +39,8 @@ pub(crate) fn record(
         sampled_bytes: objects * object_size as i64,
         objects_fixed: objects * OBJECT_FRACTION,
         bytes: objects * object_size as i64,
+        involved: objects,
+        ..Counts::default()
     };
     Record {
         id,

@@ -12,8 +12,9 @@ use super::sampler::{EVERY_ALLOCATION, OFF, Weight};
 use super::settings::Settings;
 use super::size_class::class_limit;
 use super::stack::StackEnd;
-use super::stack_table::{Node, NodeKey, NodeSums, StackTable, Sums};
+use super::stack_table::{Node, NodeKey, NodeSums, StackTable};
 use super::sync::{AtomicU32, AtomicU64, Ordering, OwnLine};
+use super::tally::Sums;
 use super::thread::{self, Thread};
 
 /// Blocks of this size and more are sampled as they are; every free of one
