@@ -237,7 +237,7 @@ mod tests {
         // A block of 64 intervals is there for certain, however few there are.
         assert_eq!(of(1, 64 * R), 64 * R as i64..=64 * R as i64);
         // What was seen was there.
-        assert_eq!(*samples(1, 8).confidence_interval_objects().start(), 1);
+        assert!(samples(1, 8).confidence_interval_objects().start() >= &1);
         assert!(samples(2, R).confidence_interval_objects().start() >= &2);
     }
 
