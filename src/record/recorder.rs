@@ -379,8 +379,12 @@ fn sample_align_of(interval: u64) -> usize {
     }
 }
 
-/// Random bits that differ between runs.
+/// Random bits that differ between runs; with `--cfg heapprof_seed`, which is for
+/// studies of the sampler itself, the same in each.
 fn process_seed() -> u64 {
+    if cfg!(heapprof_seed) {
+        return 0;
+    }
     #[cfg(target_os = "linux")]
     {
         // SAFETY: asks for a number.

@@ -1,0 +1,1 @@
+//! Findings at rest, and as tables in `docs/ACCURACY.md`.

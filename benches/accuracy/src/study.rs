@@ -1,0 +1,222 @@
+//! Many runs of a mix, and what their errors say about the profiler.
+
+use std::fmt;
+use std::thread;
+
+use crate::mix::{Mix, Work};
+use crate::profiler::{Figure, Profiler};
+use crate::run::{Outcome, run};
+use crate::truth::{Pair, Truth};
+
+/// The bias that a profiler may have at most, of the true figure.
+pub const MOST_BIAS: f64 = 0.005;
+/// Part of the intervals that should hold the truth.
+pub const COVERAGE: std::ops::RangeInclusive<f64> = 0.93..=0.97;
+/// From this many samples on, coverage has an upper limit too.
+const MANY_SAMPLES: f64 = 30.0;
+
+/// What many runs of one mix say about one figure.
+#[derive(Clone, Debug, Default)]
+pub struct Finding {
+    /// The profiler.
+    pub profiler: String,
+    /// The mix.
+    pub mix: String,
+    /// Which figure: `allocated objects` and so on.
+    pub figure: String,
+    /// Runs.
+    pub runs: u64,
+    /// Samples expected in a run, and how many are as uncertain as the figure.
+    pub samples: f64,
+    /// See [`Truth::effective_samples`].
+    pub effective_samples: f64,
+    /// The mean error, of the true figure.
+    pub bias: f64,
+    /// The standard error of `bias`, from the true sizes.
+    pub bias_error: f64,
+    /// The root of the mean squared error, by what theory says it should be. 0 if
+    /// theory says that there is none.
+    pub error_ratio: f64,
+    /// Part of the intervals that held the truth, if there are intervals.
+    pub coverage: Option<f64>,
+}
+
+/// Performs so many runs of `mix`, each on a fresh thread. Empty if the profiler
+/// cannot do what it asks for.
+pub fn study(mix: &Mix, runs: u64, profiler: &dyn Profiler) -> Vec<Finding> {
+    let mut sums: [Sums; 4] = Default::default();
+    for number in 0..runs {
+        let outcome = thread::scope(|scope| {
+            let run = scope.spawn(|| run(mix, number, profiler));
+            run.join().expect("the run ends well")
+        });
+        let Some(outcome) = outcome else {
+            return vec![];
+        };
+        let Outcome {
+            allocated,
+            in_use,
+            in_use_scale,
+            figures,
+        } = outcome;
+        let [objects, bytes, ..] = &mut sums;
+        Sums::note([objects, bytes], &allocated, &allocated, &figures.allocated);
+        let [.., objects, bytes] = &mut sums;
+        Sums::note([objects, bytes], &in_use, &in_use_scale, &figures.in_use);
+    }
+    let names = match mix.work {
+        Work::Growth => [
+            "allocated objects",
+            "allocated bytes",
+            "growth of objects",
+            "growth of bytes",
+        ],
+        _ => [
+            "allocated objects",
+            "allocated bytes",
+            "in-use objects",
+            "in-use bytes",
+        ],
+    };
+    let findings = sums.iter().zip(names);
+    findings
+        .map(|(sums, figure)| Finding {
+            profiler: profiler.name().into(),
+            mix: mix.name.into(),
+            figure: figure.into(),
+            ..sums.finding(runs)
+        })
+        .collect()
+}
+
+/// Sums over runs, for one figure. Errors are relative to the true figure.
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    error: f64,
+    squared_error: f64,
+    variance: f64,
+    samples: f64,
+    effective_samples: f64,
+    covered: u64,
+    intervals: u64,
+}
+
+impl Sums {
+    /// Notes what was said about objects and bytes.
+    fn note(sums: [&mut Self; 2], truth: &Truth, scale: &Truth, figure: &Figure) {
+        let Pair { objects, bytes } = truth.effective_samples();
+        let of = [
+            (
+                figure.objects,
+                truth.value.objects,
+                scale.value.objects,
+                truth.variance.objects,
+                objects,
+            ),
+            (
+                figure.bytes,
+                truth.value.bytes,
+                scale.value.bytes,
+                truth.variance.bytes,
+                bytes,
+            ),
+        ];
+        for (index, sums) in sums.into_iter().enumerate() {
+            let (estimate, truth_value, scale, variance, effective) = of[index];
+            let error = (estimate - truth_value) / scale;
+            sums.error += error;
+            sums.squared_error += error * error;
+            sums.variance += variance / (scale * scale);
+            sums.samples += truth.samples;
+            sums.effective_samples += effective;
+            if let Some(intervals) = &figure.intervals {
+                // Sums of whole numbers are exact in floats.
+                sums.covered += u64::from(intervals[index].contains(&(truth_value.round() as i64)));
+                sums.intervals += 1;
+            }
+        }
+    }
+
+    fn finding(&self, runs: u64) -> Finding {
+        let n = runs as f64;
+        Finding {
+            runs,
+            samples: self.samples / n,
+            effective_samples: self.effective_samples / n,
+            bias: self.error / n,
+            bias_error: self.variance.sqrt() / n,
+            error_ratio: if self.variance > 0.0 {
+                (self.squared_error / self.variance).sqrt()
+            } else {
+                0.0
+            },
+            coverage: (self.intervals > 0).then(|| self.covered as f64 / self.intervals as f64),
+            ..Finding::default()
+        }
+    }
+}
+
+impl Finding {
+    /// What is wrong with the figure, as far as so many runs can tell: a false
+    /// alarm is rarer than one in a million studies.
+    ///
+    /// A bias of six standard errors is one; so is one beyond half a percent that
+    /// three standard errors cannot explain. Coverage may be as far out of its
+    /// range as six standard errors of so many runs.
+    pub fn problem(&self) -> Option<String> {
+        let bias = self.bias.abs();
+        // Figures are rounded to whole objects and bytes, weights to 1/1024.
+        let rounding = 5e-4;
+        if bias > 6.0 * self.bias_error + rounding {
+            return Some(format!("biased: {self}"));
+        }
+        let (least, most) = (*COVERAGE.start(), *COVERAGE.end());
+        let slack = 6.0 * (least * (1.0 - least) / self.runs as f64).sqrt();
+        let coverage = self.coverage?;
+        if coverage < least - slack {
+            return Some(format!("intervals too narrow: {self}"));
+        }
+        (self.has_upper_limit() && coverage > most + slack)
+            .then(|| format!("intervals too wide: {self}"))
+    }
+
+    /// The same, by the limits as they are: what a long study has to fulfil.
+    pub fn is_within_limits(&self) -> bool {
+        let coverage = self.coverage.is_none_or(|coverage| {
+            coverage >= *COVERAGE.start()
+                && (coverage <= *COVERAGE.end() || !self.has_upper_limit())
+        });
+        let resolves = self.bias_error * 3.0 < MOST_BIAS;
+        coverage
+            && self.bias.abs() <= 6.0 * self.bias_error + 5e-4
+            && (self.bias.abs() < MOST_BIAS || !resolves)
+    }
+
+    /// Are there enough samples for intervals that are neither too narrow nor too
+    /// wide? Growth never has them: its intervals are an upper limit.
+    fn has_upper_limit(&self) -> bool {
+        self.effective_samples >= MANY_SAMPLES && !self.figure.starts_with("growth")
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:14} {:26} {:18} {:6} runs, {:6.1} samples ({:6.1}), bias {:+.4} % +- {:.4} %, error / theory {:.3}",
+            self.profiler,
+            self.mix,
+            self.figure,
+            self.runs,
+            self.samples,
+            self.effective_samples,
+            self.bias * 100.0,
+            self.bias_error * 100.0,
+            self.error_ratio,
+        )?;
+        match self.coverage {
+            Some(coverage) => write!(f, ", coverage {:.2} %", coverage * 100.0),
+            None => Ok(()),
+        }
+    }
+}
