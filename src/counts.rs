@@ -3,12 +3,18 @@
 
 use std::ops::RangeInclusive;
 
-use crate::estimate::Estimate;
+use crate::estimate::Moments;
+use crate::record::sampler::Variance;
 use crate::record::tally::Sums;
 
 /// Fractions of an object in [`Counts`]: objects are weighted in 1/1024ths,
 /// because a weight of 1.58 rounded to 2 would be 26 % off.
 pub(crate) const OBJECT_FRACTION: i64 = 1024;
+
+/// By how much a sample's weight may have been rounded: half of a part of an
+/// object, half a byte.
+const OBJECT_ROUNDING: f64 = 0.5 / OBJECT_FRACTION as f64;
+const BYTE_ROUNDING: f64 = 0.5;
 
 /// Sums over samples: what was seen, what it stands for, and how far that may be
 /// off.
@@ -27,13 +33,13 @@ pub struct Counts {
     pub(crate) objects_fixed: i64,
     /// Estimated number of bytes.
     pub bytes: i64,
-    /// In objects².
-    pub(crate) objects_variance: f64,
-    /// In bytes².
-    pub(crate) bytes_variance: f64,
-    /// Samples that the variances come from. More than `samples` if there are
-    /// some that count negative, because they went between two snapshots.
-    pub(crate) involved: i64,
+    /// In objects² and objects³.
+    objects_error: Moments,
+    /// In bytes² and bytes³.
+    bytes_error: Moments,
+    /// Samples that the errors come from: those that came and those that went
+    /// between two snapshots, otherwise all.
+    involved: i64,
 }
 
 impl Counts {
@@ -46,25 +52,20 @@ impl Counts {
     /// samples, of (1 - p) / p², an unbiased estimate of the variance (Horvitz
     /// and Thompson, 1952).
     pub fn standard_error_objects(&self) -> f64 {
-        self.objects_variance.sqrt()
+        self.objects_error.variance.sqrt()
     }
 
     /// The standard error of `bytes`: the root of the sum, over samples of s
     /// bytes, of s² (1 - p) / p².
     pub fn standard_error_bytes(&self) -> f64 {
-        self.bytes_variance.sqrt()
+        self.bytes_error.variance.sqrt()
     }
 
     /// The 95 % confidence interval of [`objects`](Self::objects), see
     /// [`confidence_interval_bytes`](Self::confidence_interval_bytes).
     pub fn confidence_interval_objects(&self) -> RangeInclusive<i64> {
-        self.interval(&Estimate {
-            value: self.objects_fixed as f64 / OBJECT_FRACTION as f64,
-            certain: self.samples as f64,
-            variance: self.objects_variance,
-            samples: self.involved as f64,
-            rounding: 0.5 / OBJECT_FRACTION as f64,
-        })
+        let value = self.objects_fixed as f64 / OBJECT_FRACTION as f64;
+        self.interval(&self.objects_error, value, self.samples, OBJECT_ROUNDING)
     }
 
     /// The 95 % confidence interval of `bytes`: 95 of 100 such intervals hold the
@@ -76,35 +77,47 @@ impl Counts {
     /// In the difference of two snapshots, that of memory in use is rather too
     /// wide, see [`Snapshot::since`](crate::Snapshot::since).
     pub fn confidence_interval_bytes(&self) -> RangeInclusive<i64> {
-        self.interval(&Estimate {
-            value: self.bytes as f64,
-            certain: self.sampled_bytes as f64,
-            variance: self.bytes_variance,
-            samples: self.involved as f64,
-            rounding: 0.5,
-        })
+        let (value, sampled) = (self.bytes as f64, self.sampled_bytes);
+        self.interval(&self.bytes_error, value, sampled, BYTE_ROUNDING)
     }
 
-    /// Rounded outwards.
-    fn interval(&self, estimate: &Estimate) -> RangeInclusive<i64> {
-        let (low, high) = if self.involved == self.samples {
-            estimate.interval()
+    /// Rounded outwards, and wider by what the weights were rounded by.
+    fn interval(
+        &self,
+        error: &Moments,
+        value: f64,
+        sampled: i64,
+        rounding: f64,
+    ) -> RangeInclusive<i64> {
+        // Weights of one are whole.
+        let rounding = if error.variance > 0.0 {
+            rounding * self.involved as f64
         } else {
-            estimate.interval_of_difference()
+            0.0
         };
-        low.floor() as i64..=high.ceil() as i64
+        let bounds = |(low, high): (f64, f64)| {
+            let (low, high) = (low - rounding, high + rounding);
+            (low.floor() as i64, high.ceil() as i64)
+        };
+        if self.involved == self.samples {
+            let (low, high) = bounds(error.interval(value));
+            low.max(sampled)..=high
+        } else {
+            let (low, high) = bounds(error.interval_of_difference(value));
+            low..=high
+        }
     }
 
+    /// Of one record, whose objects are about as large.
     pub(crate) fn of(sums: &Sums) -> Self {
         Self {
             samples: sums.samples.cast_signed(),
             sampled_bytes: sums.sampled_bytes.cast_signed(),
             objects_fixed: sums.objects.cast_signed(),
             bytes: sums.bytes.cast_signed(),
-            objects_variance: sums.variance.objects,
-            bytes_variance: sums.variance.bytes,
-            involved: sums.samples.cast_signed(),
+            ..Self::default()
         }
+        .with_variance(sums.variance)
     }
 
     /// What is estimated without having been sampled.
@@ -124,64 +137,90 @@ impl Counts {
             sampled_bytes: self.sampled_bytes + other.sampled_bytes,
             objects_fixed: self.objects_fixed + other.objects_fixed,
             bytes: self.bytes + other.bytes,
-            objects_variance: self.objects_variance + other.objects_variance,
-            bytes_variance: self.bytes_variance + other.bytes_variance,
+            objects_error: self.objects_error.plus(&other.objects_error),
+            bytes_error: self.bytes_error.plus(&other.bytes_error),
             involved: self.involved + other.involved,
         }
     }
 
-    /// Without `part`, samples that are all among these: what is left has the
+    /// Without `part`, some of the samples of the same record: what is left has the
     /// error of the samples that are left, and none if none is.
     pub(crate) fn without(&self, part: &Self) -> Self {
-        let samples = self.samples - part.samples;
-        // Sums of floats: a little may seem to be left.
-        let left = |all: f64, part: f64| {
-            if samples == 0 {
-                0.0
-            } else {
-                (all - part).max(0.0)
-            }
-        };
-        Self {
-            samples,
-            sampled_bytes: self.sampled_bytes - part.sampled_bytes,
-            objects_fixed: self.objects_fixed - part.objects_fixed,
-            bytes: self.bytes - part.bytes,
-            objects_variance: left(self.objects_variance, part.objects_variance),
-            bytes_variance: left(self.bytes_variance, part.bytes_variance),
-            involved: samples,
+        let left = self.minus(part);
+        if left.samples == 0 {
+            return left;
         }
+        // Sums of floats: a little less than nothing may seem to be left.
+        let variance = |all: &Moments, part: &Moments| (all.variance - part.variance).max(0.0);
+        left.with_variance(Variance {
+            objects: variance(&self.objects_error, &part.objects_error),
+            bytes: variance(&self.bytes_error, &part.bytes_error),
+        })
     }
 
-    /// The growth of memory in use from `earlier` to this, `allocated` being the
-    /// samples that came between the two.
+    /// The growth of a record's memory in use from `earlier` to this, `allocated`
+    /// being the samples that came between the two.
     ///
     /// Samples that were in use all the time cancel out, error and all, and so do
     /// those that came and went. What is left is known to be at most all that came
     /// and all that went, and at most all that were in use at either end: the
     /// smaller of the two is the error.
     pub(crate) fn growth_since(&self, earlier: &Self, allocated: &Self) -> Self {
-        let growth = |now: f64, then: f64, came: f64| {
-            let went = (came - (now - then)).max(0.0);
-            (came + went).min(now + then)
+        let growth = |now: Moments, then: Moments, came: Moments| {
+            let went = (came.variance - (now.variance - then.variance)).max(0.0);
+            let variance = (came.variance + went).min(now.variance + then.variance);
+            let all = now.plus(&then).plus(&came);
+            Moments {
+                variance,
+                third: variance * all.weight(),
+                ..all
+            }
         };
-        let went = (allocated.samples - (self.samples - earlier.samples)).max(0);
+        let change = self.minus(earlier);
+        let went = (allocated.samples - change.samples).max(0);
         Self {
-            samples: self.samples - earlier.samples,
-            sampled_bytes: self.sampled_bytes - earlier.sampled_bytes,
-            objects_fixed: self.objects_fixed - earlier.objects_fixed,
-            bytes: self.bytes - earlier.bytes,
-            objects_variance: growth(
-                self.objects_variance,
-                earlier.objects_variance,
-                allocated.objects_variance,
+            objects_error: growth(
+                self.objects_error,
+                earlier.objects_error,
+                allocated.objects_error,
             ),
-            bytes_variance: growth(
-                self.bytes_variance,
-                earlier.bytes_variance,
-                allocated.bytes_variance,
-            ),
+            bytes_error: growth(self.bytes_error, earlier.bytes_error, allocated.bytes_error),
             involved: (allocated.samples + went).min(self.samples + earlier.samples),
+            ..change
+        }
+    }
+
+    /// The difference, its error left out.
+    fn minus(&self, other: &Self) -> Self {
+        Self {
+            samples: self.samples - other.samples,
+            sampled_bytes: self.sampled_bytes - other.sampled_bytes,
+            objects_fixed: self.objects_fixed - other.objects_fixed,
+            bytes: self.bytes - other.bytes,
+            ..Self::default()
+        }
+    }
+
+    /// The same with such an error, of samples that are all of about one size.
+    fn with_variance(self, variance: Variance) -> Self {
+        let samples = self.samples as f64;
+        Self {
+            objects_error: Moments::of_one_weight(
+                variance.objects,
+                self.objects_fixed as f64 / OBJECT_FRACTION as f64,
+                samples,
+                samples,
+                samples * OBJECT_ROUNDING,
+            ),
+            bytes_error: Moments::of_one_weight(
+                variance.bytes,
+                self.bytes as f64,
+                self.sampled_bytes as f64,
+                samples,
+                samples * BYTE_ROUNDING,
+            ),
+            involved: self.samples,
+            ..self
         }
     }
 }

@@ -1,13 +1,20 @@
 #![forbid(unsafe_code)]
 //! How far an estimate may be off: pure arithmetic.
 //!
-//! Sampled objects are there for certain; what was not sampled is estimated, and
-//! all of the variance is in that part. If it comes from objects that each stand
-//! for `w`, sampled rarely, then their number is a Poisson number: variance over
-//! estimate gives `w`, and estimate over `w` their number. With objects of
-//! several weights it is the gamma interval of Fay and Feuer ("Confidence
-//! intervals for directly standardized rates", Statistics in Medicine 16, 1997),
-//! with the weight that an average part of the variance has.
+//! Objects of one size that are rarely sampled, each sample standing for w of
+//! them, are w times a Poisson number: w is what variance over estimate gives.
+//! What was sampled is there for certain, so all of the error is in the rest.
+//!
+//! A sum over several sizes is taken for a constant plus one such multiple, with
+//! the variance and the skewness of the sum (Dobson, Kuulasmaa, Eberle and
+//! Scherer, "Confidence intervals for weighted sums of Poisson parameters",
+//! Statistics in Medicine 10, 1991, who do it without the skewness). A few
+//! samples that stand for many objects each are then not taken for certain
+//! because there are many others that stand for few. And since such samples may
+//! well be missing, the upper limit is found as if there were one more of the
+//! heaviest (Fay and Feuer, "Confidence intervals for directly standardized
+//! rates", Statistics in Medicine 16, 1997). For samples of one weight this is
+//! the exact interval of a Poisson number (Garwood, 1936).
 
 /// 95 % of a normal distribution lie within so many standard deviations.
 const Z_95: f64 = 1.959_964;
@@ -15,83 +22,115 @@ const Z_95: f64 = 1.959_964;
 /// From this count on, a Poisson number is taken for a normal one.
 const MANY: f64 = 30.0;
 
-/// An estimate with what is known of its error, in any unit.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Estimate {
-    pub(crate) value: f64,
-    /// What was sampled, and so is certainly there.
-    pub(crate) certain: f64,
+/// The error of an estimate: its second and third central moments, and the most
+/// that one sample stands for beyond itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Moments {
     pub(crate) variance: f64,
-    pub(crate) samples: f64,
-    /// By how much the weight of one sample may have been rounded.
-    pub(crate) rounding: f64,
+    pub(crate) third: f64,
+    pub(crate) heaviest: f64,
 }
 
-impl Estimate {
-    /// The 95 % confidence interval: exact for a Poisson number (Garwood, 1936)
-    /// where there are few samples, normal where there are many.
-    pub(crate) fn interval(&self) -> (f64, f64) {
-        if self.variance <= 0.0 {
-            return (self.value, self.value);
-        }
-        let rounding = self.rounding();
-        let uncertain = self.value - self.certain;
-        // What one of the rare objects stands for. Rounded weights may say that
-        // there is nothing uncertain; then, what an average sample stands for.
+impl Moments {
+    /// Of samples that all stand for about as much, by the estimate, what of it
+    /// is certain, and how far the weights may be rounded altogether.
+    pub(crate) fn of_one_weight(
+        variance: f64,
+        value: f64,
+        certain: f64,
+        samples: f64,
+        rounding: f64,
+    ) -> Self {
+        let uncertain = value - certain;
+        // Rounded weights may say that nothing is uncertain. Then, what an average
+        // sample stands for.
         let weight = if uncertain > rounding {
-            self.variance / uncertain
+            variance / uncertain
         } else {
-            self.value / self.samples.max(1.0)
+            value / samples.max(1.0)
         };
-        let count = self.variance / (weight * weight);
-        let (low, high) = if count >= MANY {
-            let reach = Z_95 * self.variance.sqrt();
-            (self.value - reach, self.value + reach)
-        } else {
-            let (low, high) = poisson_interval(count);
-            let base = self.value - count * weight;
-            (base + low * weight, base + high * weight)
-        };
-        ((low - rounding).max(self.certain), high + rounding)
+        Self {
+            variance,
+            third: variance * weight,
+            heaviest: (uncertain / samples.max(1.0)).max(0.0),
+        }
     }
 
-    /// The same for the difference of two estimates, in which samples that came
-    /// and samples that went both count: as far to each side as the farther.
-    pub(crate) fn interval_of_difference(&self) -> (f64, f64) {
-        let count = self.samples.max(1.0);
-        let reach = if count >= MANY {
+    /// Of a sum of independent estimates.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        Self {
+            variance: self.variance + other.variance,
+            third: self.third + other.third,
+            heaviest: self.heaviest.max(other.heaviest),
+        }
+    }
+
+    /// The 95 % interval around `value`.
+    pub(crate) fn interval(&self, value: f64) -> (f64, f64) {
+        (value - self.reach_down(), value + self.reach_up())
+    }
+
+    /// The same around a difference, in which samples that went count negative:
+    /// as far to each side as the farther.
+    pub(crate) fn interval_of_difference(&self, value: f64) -> (f64, f64) {
+        let reach = self.reach_down().max(self.reach_up());
+        (value - reach, value + reach)
+    }
+
+    fn reach_down(&self) -> f64 {
+        self.reach(-Z_95)
+    }
+
+    fn reach_up(&self) -> f64 {
+        let (weight, count) = self.weight_and_count();
+        if count == 0.0 || count >= MANY {
+            return self.reach(Z_95);
+        }
+        let one_more = self.heaviest.max(weight);
+        let with_one_more = self.plus(&Self {
+            variance: one_more.powi(2),
+            third: one_more.powi(3),
+            heaviest: one_more,
+        });
+        let (weight, count) = with_one_more.weight_and_count();
+        one_more + weight * (gamma_quantile(Z_95, count) - count)
+    }
+
+    fn reach(&self, z: f64) -> f64 {
+        let (weight, count) = self.weight_and_count();
+        if count == 0.0 || count >= MANY {
             Z_95 * self.variance.sqrt()
         } else {
-            let (_, high) = poisson_interval(count);
-            (high - count) * (self.variance / count).sqrt()
-        };
-        let reach = reach + self.rounding();
-        (self.value - reach, self.value + reach)
+            (weight * (gamma_quantile(z, count) - count)).abs()
+        }
     }
 
-    fn rounding(&self) -> f64 {
-        self.samples * self.rounding
+    /// So many samples of such a weight have the same moments.
+    fn weight_and_count(&self) -> (f64, f64) {
+        let weight = self.weight();
+        if weight > 0.0 {
+            (weight, self.variance / weight.powi(2))
+        } else {
+            (0.0, 0.0)
+        }
+    }
+
+    /// What a sample stands for, weighed by its part in the variance.
+    pub(crate) fn weight(&self) -> f64 {
+        if self.variance > 0.0 {
+            self.third / self.variance
+        } else {
+            0.0
+        }
     }
 }
 
-/// Between these lies, with 95 % confidence or a little more, the mean of the
-/// Poisson distribution that `count` was drawn from: half the 2.5 % quantile of
-/// chi-squared with 2n degrees of freedom, and half the 97.5 % quantile with
-/// 2n + 2.
-fn poisson_interval(count: f64) -> (f64, f64) {
-    let low = if count > 0.0 {
-        chi_squared_quantile(-Z_95, 2.0 * count) / 2.0
-    } else {
-        0.0
-    };
-    (low, chi_squared_quantile(Z_95, 2.0 * count + 2.0) / 2.0)
-}
-
-/// Wilson and Hilferty (1931): the cube root of chi-squared is nearly normal. For
-/// 2 degrees of freedom and more within 0.04 of the exact value.
-fn chi_squared_quantile(z: f64, degrees: f64) -> f64 {
-    let spread = 2.0 / (9.0 * degrees);
-    degrees * (1.0 - spread + z * spread.sqrt()).max(0.0).powi(3)
+/// Of the gamma distribution with such a shape, which is half of chi-squared with
+/// twice as many degrees of freedom. Wilson and Hilferty (1931): its cube root is
+/// nearly normal. For shapes of 1 and more within 0.03 of the exact value.
+fn gamma_quantile(z: f64, shape: f64) -> f64 {
+    let spread = 1.0 / (9.0 * shape);
+    shape * (1.0 - spread + z * spread.sqrt()).max(0.0).powi(3)
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ pub struct Truth {
     /// The variance of an estimate: of objects with probability p, the sum of
     /// (1 - p) / p, and of s² times as much.
     pub variance: Pair,
-    /// What is expected not to be sampled: the sum of 1 - p, and of s times as much.
-    pub unsampled: Pair,
+    /// The third moment, nearly: the sum of (1 - p) / p², and of s³ times as much.
+    pub third: Pair,
     /// The number of samples expected: the sum of p.
     pub samples: f64,
 }
@@ -39,26 +39,25 @@ impl Truth {
         let variance = objects * (1.0 - p) / p;
         self.variance.objects += variance;
         self.variance.bytes += variance * size * size;
-        self.unsampled.objects += objects * (1.0 - p);
-        self.unsampled.bytes += objects * (1.0 - p) * size;
+        self.third.objects += variance / p;
+        self.third.bytes += variance / p * size.powi(3);
         self.samples += objects * p;
     }
 
-    /// As many samples as a Poisson number has whose relative error is that of
-    /// the part that is not certain. With fewer than 30 an interval cannot hold the
-    /// truth in just 95 % of all runs: it is for a few discrete outcomes to be
-    /// inside or outside.
+    /// As many samples of one weight have the same skewness. With fewer than 30 an
+    /// interval cannot hold the truth in just 95 % of all runs: it is for a few
+    /// discrete outcomes to be inside or outside.
     pub fn effective_samples(&self) -> Pair {
-        let effective = |unsampled: f64, variance: f64| {
-            if variance > 0.0 {
-                unsampled * unsampled / variance
+        let effective = |variance: f64, third: f64| {
+            if third > 0.0 {
+                variance.powi(3) / third.powi(2)
             } else {
                 0.0
             }
         };
         Pair {
-            objects: effective(self.unsampled.objects, self.variance.objects),
-            bytes: effective(self.unsampled.bytes, self.variance.bytes),
+            objects: effective(self.variance.objects, self.third.objects),
+            bytes: effective(self.variance.bytes, self.third.bytes),
         }
     }
 }
