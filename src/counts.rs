@@ -169,6 +169,9 @@ impl Counts {
         let growth = |now: Moments, then: Moments, came: Moments| {
             let went = (came.variance - (now.variance - then.variance)).max(0.0);
             let variance = (came.variance + went).min(now.variance + then.variance);
+            if variance == 0.0 {
+                return Moments::default();
+            }
             let all = now.plus(&then).plus(&came);
             Moments {
                 variance,

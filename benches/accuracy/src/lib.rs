@@ -17,3 +17,14 @@ pub mod report;
 pub mod run;
 pub mod study;
 pub mod truth;
+
+/// Runs are alike: what one frees serves the next, without page faults.
+pub fn keep_freed_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets options of the C library's allocator.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_TOP_PAD, 64 << 20);
+    }
+}

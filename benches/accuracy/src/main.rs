@@ -1,49 +1,45 @@
 //! The accuracy of heapprof's figures.
 //!
-//!     cargo xtask accuracy                        # everything below, with fixed seeds
-//!     cargo run --release -p accuracy -- study    # 4,000 runs of each mix; a few minutes
-//!     cargo run --release -p accuracy -- study 100
-//!     cargo run --release -p accuracy -- plots    # docs/ACCURACY.md and docs/accuracy-*.svg
+//!     cargo xtask accuracy                        # all of it, with fixed seeds
+//!     cargo run --release -p accuracy -- study    # 4,000 runs of each mix, 2-3 minutes
+//!     cargo run --release -p accuracy -- study 20000 "10 R"
+//!     cargo run --release -p accuracy -- report   # docs/ACCURACY.md, docs/accuracy-*.svg
 //!
-//! A study writes what it finds to `benches/accuracy/results/heapprof.tsv`.
+//! A study prints what it finds and keeps it in `benches/accuracy/results/`, if it
+//! is of all mixes. It fails if a figure is outside its limits.
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use accuracy::heapprof_profiler::Heapprof;
-use accuracy::mix::MIXES;
-use accuracy::study::study;
+use accuracy::study::{Finding, Plan};
+use accuracy::{keep_freed_memory, report};
 
 #[global_allocator]
 static ALLOC: heapprof::Alloc = heapprof::Alloc::system().with_sample_interval(0);
 
 const RUNS: u64 = 4_000;
 
-/// Runs are alike: what one frees serves the next, without page faults.
-fn keep_freed_memory() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: sets options of the C library's allocator.
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 1);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 30);
-        libc::mallopt(libc::M_TOP_PAD, 64 << 20);
-    }
-}
-
-fn main() -> Result<(), Box<dyn Error>> {
-    let profiler = Heapprof::default();
-    keep_freed_memory();
-    let runs = std::env::args()
-        .nth(2)
-        .map_or(Ok(RUNS), |runs| runs.parse())?;
-    for mix in MIXES {
-        let start = std::time::Instant::now();
-        for finding in study(mix, runs * mix.run_factor, &profiler) {
-            println!(
-                "{finding} {}",
-                if finding.is_within_limits() { "" } else { "!" }
-            );
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["study", ref rest @ ..] => {
+            keep_freed_memory();
+            let findings = Plan::from_arguments(RUNS, rest)?.carry_out(&Heapprof::default())?;
+            let good = findings.iter().all(Finding::is_within_limits);
+            Ok(if good {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
-        println!("{:.1} s", start.elapsed().as_secs_f64());
+        ["report"] => {
+            report::write()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => {
+            eprintln!("usage: accuracy study [RUNS [MIX]] | report");
+            Ok(ExitCode::from(2))
+        }
     }
-    Ok(())
 }

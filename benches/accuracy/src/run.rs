@@ -50,10 +50,11 @@ pub fn run(mix: &Mix, number: u64, profiler: &dyn Profiler) -> Option<Outcome> {
         in_use: Truth::default(),
     };
     let mut numbers = Numbers(number << 32);
+    let mut before = Truth::default();
+    let mut survives = vec![true; slots];
     profiler.begin();
     profiler.set_interval(mix.interval);
     let sizes = &mix.sizes;
-    let mut before = Truth::default();
     match mix.work {
         Work::Churn => heap.churn(0..mix.objects, sizes, &mut numbers),
         Work::ChangedInterval => heap.change_the_interval(mix, &mut numbers)?,
@@ -67,6 +68,7 @@ pub fn run(mix: &Mix, number: u64, profiler: &dyn Profiler) -> Option<Outcome> {
             for _ in 0..mix.objects {
                 let slot = numbers.below(slots);
                 heap.churn(slot..slot + 1, sizes, &mut numbers);
+                survives[slot] = false;
             }
         }
     }
@@ -76,9 +78,13 @@ pub fn run(mix: &Mix, number: u64, profiler: &dyn Profiler) -> Option<Outcome> {
         profiler.figures()
     };
     profiler.set_interval(0);
+    let in_use = match mix.work {
+        Work::Growth => heap.growth(&before, &survives),
+        _ => heap.in_use,
+    };
     Some(Outcome {
         allocated: heap.allocated,
-        in_use: heap.in_use.since(&before),
+        in_use,
         in_use_scale: heap.in_use,
         figures,
     })
@@ -107,6 +113,25 @@ impl Heap<'_> {
         }
         self.in_use.add(1.0, size, self.interval);
         self.intervals[slot] = self.interval;
+    }
+
+    /// By how much memory in use has grown since `before`. The error is that of
+    /// what came and of what went; what survives in its slot cancels out.
+    fn growth(&self, before: &Truth, survives: &[bool]) -> Truth {
+        let mut survivors = Truth::default();
+        for (block, _) in self
+            .slots
+            .iter()
+            .zip(survives)
+            .filter(|(_, survives)| **survives)
+        {
+            if let Some(block) = block {
+                survivors.add(1.0, block.size(), self.interval);
+            }
+        }
+        let mut growth = self.in_use.plus(before, 1.0).plus(&survivors, -2.0);
+        growth.value = self.in_use.plus(before, -1.0).value;
+        growth
     }
 
     fn change_the_interval(&mut self, mix: &Mix, numbers: &mut Numbers) -> Option<()> {
@@ -203,15 +228,5 @@ fn on_a_fresh_thread<T: Send>(work: fn(&mut T), context: &mut T) {
         );
         assert_eq!(failed, 0, "a thread can be made");
         libc::pthread_join(thread, ptr::null_mut());
-    }
-}
-
-impl Truth {
-    /// What was added since it was `before`, in value; all else as it is now.
-    fn since(&self, before: &Self) -> Self {
-        let mut growth = *self;
-        growth.value.objects -= before.value.objects;
-        growth.value.bytes -= before.value.bytes;
-        growth
     }
 }

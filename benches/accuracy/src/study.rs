@@ -1,10 +1,12 @@
 //! Many runs of a mix, and what their errors say about the profiler.
 
+use std::error::Error;
 use std::fmt;
 use std::thread;
 
-use crate::mix::{Mix, Work};
+use crate::mix::{MIXES, Mix, Work};
 use crate::profiler::{Figure, Profiler};
+use crate::report;
 use crate::run::{Outcome, run};
 use crate::truth::{Pair, Truth};
 
@@ -26,7 +28,7 @@ pub struct Finding {
     pub figure: String,
     /// Runs.
     pub runs: u64,
-    /// Samples expected in a run, and how many are as uncertain as the figure.
+    /// Samples expected in a run.
     pub samples: f64,
     /// See [`Truth::effective_samples`].
     pub effective_samples: f64,
@@ -34,11 +36,57 @@ pub struct Finding {
     pub bias: f64,
     /// The standard error of `bias`, from the true sizes.
     pub bias_error: f64,
-    /// The root of the mean squared error, by what theory says it should be. 0 if
-    /// theory says that there is none.
+    /// The root of the mean squared error, by what theory says it should be.
     pub error_ratio: f64,
     /// Part of the intervals that held the truth, if there are intervals.
     pub coverage: Option<f64>,
+}
+
+/// Which mixes, and how often.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Runs of each mix.
+    pub runs: u64,
+    /// Part of the mix's name.
+    pub mix: String,
+}
+
+impl Plan {
+    /// Runs and a mix, both optional.
+    ///
+    /// # Errors
+    /// If the first is no number, or there are more.
+    pub fn from_arguments(runs: u64, arguments: &[&str]) -> Result<Self, Box<dyn Error>> {
+        let (runs, mix) = match *arguments {
+            [] => (runs, ""),
+            [runs] => (runs.parse()?, ""),
+            [runs, mix] => (runs.parse()?, mix),
+            _ => return Err("too many arguments".into()),
+        };
+        Ok(Self {
+            runs,
+            mix: mix.into(),
+        })
+    }
+
+    /// Prints what is found, and keeps it if it is about all mixes.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    pub fn carry_out(&self, profiler: &dyn Profiler) -> Result<Vec<Finding>, Box<dyn Error>> {
+        let mut findings = Vec::new();
+        for mix in MIXES.iter().filter(|mix| mix.name.contains(&self.mix)) {
+            for finding in study(mix, self.runs * mix.run_factor, profiler) {
+                let mark = if finding.is_within_limits() { "" } else { " !" };
+                println!("{finding}{mark}");
+                findings.push(finding);
+            }
+        }
+        if self.mix.is_empty() {
+            report::keep(profiler.name(), &findings)?;
+        }
+        Ok(findings)
+    }
 }
 
 /// Performs so many runs of `mix`, each on a fresh thread. Empty if the profiler

@@ -44,6 +44,20 @@ impl Truth {
         self.samples += objects * p;
     }
 
+    /// The sum with `other` taken so many times.
+    pub fn plus(&self, other: &Self, times: f64) -> Self {
+        let plus = |a: Pair, b: Pair| Pair {
+            objects: a.objects + times * b.objects,
+            bytes: a.bytes + times * b.bytes,
+        };
+        Self {
+            value: plus(self.value, other.value),
+            variance: plus(self.variance, other.variance),
+            third: plus(self.third, other.third),
+            samples: self.samples + times * other.samples,
+        }
+    }
+
     /// As many samples of one weight have the same skewness. With fewer than 30 an
     /// interval cannot hold the truth in just 95 % of all runs: it is for a few
     /// discrete outcomes to be inside or outside.
