@@ -16,6 +16,7 @@ unsafe impl Send for Block {}
 
 impl Block {
     /// A block of `size` bytes, at least one.
+    #[inline(never)]
     pub fn new(size: usize) -> Self {
         // SAFETY: `layout` is never of size zero.
         let start = unsafe { alloc::alloc(layout(size)) };
@@ -28,6 +29,7 @@ impl Block {
     }
 
     /// Grows or shrinks it through the allocator's `realloc`.
+    #[inline(never)]
     pub fn resize(&mut self, size: usize) {
         let old = layout(self.size);
         assert!(size > 0);

@@ -12,6 +12,7 @@ pub mod heapprof_profiler;
 pub mod mix;
 pub mod numbers;
 pub mod plot;
+pub mod processes;
 pub mod profiler;
 pub mod report;
 pub mod run;

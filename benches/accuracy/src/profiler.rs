@@ -2,10 +2,15 @@
 
 use std::ops::RangeInclusive;
 
+use crate::mix::Mix;
+
 /// A heap profiler whose figures are studied.
 pub trait Profiler: Sync {
     /// How it is called in tables.
     fn name(&self) -> &'static str;
+
+    /// Says which run comes next.
+    fn prepare(&self, _mix: &Mix, _number: u64) {}
 
     /// Sets the mean number of bytes between samples, 0 for none. False if it
     /// cannot be changed.
@@ -43,4 +48,15 @@ pub struct Figure {
     pub bytes: f64,
     /// Where the true numbers lie with 95 % confidence.
     pub intervals: Option<[RangeInclusive<i64>; 2]>,
+}
+
+impl Figure {
+    /// Without intervals.
+    pub fn plain(objects: f64, bytes: f64) -> Self {
+        Self {
+            objects,
+            bytes,
+            intervals: None,
+        }
+    }
 }

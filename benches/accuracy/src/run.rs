@@ -52,6 +52,7 @@ pub fn run(mix: &Mix, number: u64, profiler: &dyn Profiler) -> Option<Outcome> {
     let mut numbers = Numbers(number << 32);
     let mut before = Truth::default();
     let mut survives = vec![true; slots];
+    profiler.prepare(mix, number);
     profiler.begin();
     profiler.set_interval(mix.interval);
     let sizes = &mix.sizes;
