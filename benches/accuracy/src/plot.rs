@@ -50,7 +50,7 @@ struct Axis<'a> {
 pub fn bias(findings: &[Finding], path: &Path) -> Result<(), Box<dyn Error>> {
     let axis = Axis {
         title: "mean error of a figure in percent, with 2 standard errors of that mean",
-        range: -1.0..1.0,
+        range: -1.2..1.2,
         limits: -MOST_BIAS * 100.0..MOST_BIAS * 100.0,
     };
     draw(findings, path, &axis, |f| {

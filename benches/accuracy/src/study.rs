@@ -14,6 +14,10 @@ use crate::truth::{Pair, Truth};
 pub const MOST_BIAS: f64 = 0.005;
 /// Part of the intervals that should hold the truth.
 pub const COVERAGE: std::ops::RangeInclusive<f64> = 0.93..=0.97;
+/// Weights are rounded to 1/1024th of an object, figures to whole ones.
+const ROUNDING: f64 = 5e-4;
+/// What is less likely does not happen by chance.
+const RARE: f64 = 1e-9;
 /// From this many samples on, coverage has an upper limit too.
 const MANY_SAMPLES: f64 = 30.0;
 
@@ -205,26 +209,20 @@ impl Sums {
 }
 
 impl Finding {
-    /// What is wrong with the figure, as far as so many runs can tell: a false
-    /// alarm is rarer than one in a million studies.
-    ///
-    /// A bias of six standard errors is one; so is one beyond half a percent that
-    /// three standard errors cannot explain. Coverage may be as far out of its
-    /// range as six standard errors of so many runs.
+    /// What is wrong with the figure, as far as so many runs can tell: a study of
+    /// all mixes by a correct profiler finds something in less than one of a million
+    /// times.
     pub fn problem(&self) -> Option<String> {
-        let bias = self.bias.abs();
-        // Figures are rounded to whole objects and bytes, weights to 1/1024.
-        let rounding = 5e-4;
-        if bias > 6.0 * self.bias_error + rounding {
+        if self.bias.abs() > 6.0 * self.bias_error + ROUNDING {
             return Some(format!("biased: {self}"));
         }
-        let (least, most) = (*COVERAGE.start(), *COVERAGE.end());
-        let slack = 6.0 * (least * (1.0 - least) / self.runs as f64).sqrt();
         let coverage = self.coverage?;
-        if coverage < least - slack {
+        let held = (coverage * self.runs as f64).round() as u64;
+        let (least, most) = (*COVERAGE.start(), *COVERAGE.end());
+        if at_least(self.runs - held, self.runs, 1.0 - least) < RARE {
             return Some(format!("intervals too narrow: {self}"));
         }
-        (self.has_upper_limit() && coverage > most + slack)
+        (self.has_upper_limit() && at_least(held, self.runs, most) < RARE)
             .then(|| format!("intervals too wide: {self}"))
     }
 
@@ -236,7 +234,7 @@ impl Finding {
         });
         let resolves = self.bias_error * 3.0 < MOST_BIAS;
         coverage
-            && self.bias.abs() <= 6.0 * self.bias_error + 5e-4
+            && self.bias.abs() <= 6.0 * self.bias_error + ROUNDING
             && (self.bias.abs() < MOST_BIAS || !resolves)
     }
 
@@ -245,6 +243,20 @@ impl Finding {
     fn has_upper_limit(&self) -> bool {
         self.effective_samples >= MANY_SAMPLES && !self.figure.starts_with("growth")
     }
+}
+
+/// The probability of at least `successes` in `trials`, of which each is one with
+/// probability `p`.
+fn at_least(successes: u64, trials: u64, p: f64) -> f64 {
+    let mut logarithm = trials as f64 * (1.0 - p).ln();
+    let mut sum = 0.0;
+    for k in 0..=trials {
+        if k >= successes {
+            sum += logarithm.exp();
+        }
+        logarithm += ((trials - k) as f64 / (k + 1) as f64 * p / (1.0 - p)).ln();
+    }
+    sum
 }
 
 impl fmt::Display for Finding {
@@ -266,5 +278,40 @@ impl fmt::Display for Finding {
             Some(coverage) => write!(f, ", coverage {:.2} %", coverage * 100.0),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binomial_tails() {
+        assert!((at_least(0, 100, 0.05) - 1.0).abs() < 1e-12);
+        assert!((at_least(50, 50, 0.93) / 0.93_f64.powi(50) - 1.0).abs() < 1e-9);
+        assert!((at_least(2, 3, 0.5) - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_wrong_is_found() {
+        let good = Finding {
+            runs: 1_000,
+            effective_samples: 100.0,
+            bias_error: 0.001,
+            coverage: Some(0.95),
+            ..Finding::default()
+        };
+        assert_eq!(good.problem(), None);
+        assert!(good.is_within_limits());
+        let with = |change: fn(&mut Finding)| {
+            let mut finding = good.clone();
+            change(&mut finding);
+            (finding.problem().is_some(), finding.is_within_limits())
+        };
+        assert_eq!(with(|f| f.bias = -0.01), (true, false));
+        assert_eq!(with(|f| f.bias = 0.0055), (false, false));
+        assert_eq!(with(|f| f.coverage = Some(0.87)), (true, false));
+        assert_eq!(with(|f| f.coverage = Some(0.92)), (false, false));
+        assert_eq!(with(|f| f.coverage = Some(1.0)), (true, false));
     }
 }

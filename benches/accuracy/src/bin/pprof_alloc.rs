@@ -6,8 +6,8 @@
 //!         --features pprof-alloc --bin accuracy-pprof-alloc
 
 use std::error::Error;
+use std::fs;
 use std::io::Read;
-use std::ops::Range;
 
 use accuracy::block::Block;
 use accuracy::processes;
@@ -18,7 +18,7 @@ use prost::Message;
 #[global_allocator]
 static ALLOC: PprofAlloc = PprofAlloc::new().with_pprof_sample_rate_from_env(0);
 
-const RUNS: u64 = 100;
+const RUNS: u64 = 300;
 
 fn main() -> Result<(), Box<dyn Error>> {
     processes::main(
@@ -55,9 +55,15 @@ impl Profiler for Profiled {
             .read_to_end(&mut bytes)
             .expect("the profile is gzip");
         let profile = proto::Profile::decode(&*bytes).expect("the profile is protobuf");
+        let ours = [
+            file_offset(Block::new as fn(usize) -> Block as usize),
+            file_offset(Block::resize as fn(&mut Block, usize) as usize),
+        ];
         let is_ours = |id: &u64| {
-            let found = profile.location.iter().find(|location| location.id == *id);
-            found.is_some_and(|location| is_of_a_block(location.address))
+            let location = profile.location.iter().find(|l| l.id == *id);
+            // The functions are short.
+            let within = |start: &u64| *start..start + 160;
+            location.is_some_and(|l| ours.iter().any(|start| within(start).contains(&l.address)))
         };
         let mut sums = [0.0; 4];
         for sample in &profile.sample {
@@ -83,14 +89,19 @@ impl Profiler for Profiled {
     }
 }
 
-/// Is the address in one of the functions that allocate for a run? They are short.
-fn is_of_a_block(address: u64) -> bool {
-    const LENGTH: u64 = 160;
-    let within = |start: u64| -> Range<u64> { start..start + LENGTH };
-    let new = Block::new as fn(usize) -> Block;
-    let resize = Block::resize as fn(&mut Block, usize);
-    within(new as usize as u64).contains(&address)
-        || within(resize as usize as u64).contains(&address)
+/// Where in the program's file a function is: addresses are written like that.
+fn file_offset(address: usize) -> u64 {
+    let maps = fs::read_to_string("/proc/self/maps").expect("the kernel lists mappings");
+    let hex = |digits: &str| u64::from_str_radix(digits, 16).expect("a hexadecimal number");
+    let address = address as u64;
+    let mut offsets = maps.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (start, end) = fields[0].split_once('-')?;
+        (hex(start)..hex(end))
+            .contains(&address)
+            .then(|| address - hex(start) + hex(fields[2]))
+    });
+    offsets.next().expect("functions are mapped")
 }
 
 /// As much of the format as is needed.
