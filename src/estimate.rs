@@ -23,7 +23,8 @@ const Z_95: f64 = 1.959_964;
 const MANY: f64 = 30.0;
 
 /// The error of an estimate: its second and third central moments, and the most
-/// that one sample stands for beyond itself.
+/// that one sample stands for beyond itself (w - s; where weights differ, the mean
+/// that gives more to the heavy ones).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Moments {
     pub(crate) variance: f64,
@@ -52,7 +53,7 @@ impl Moments {
         Self {
             variance,
             third: variance * weight,
-            heaviest: (uncertain / samples.max(1.0)).max(0.0),
+            heaviest: if value > 0.0 { variance / value } else { 0.0 },
         }
     }
 
