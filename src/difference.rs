@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
+use crate::counts::Counts;
 use crate::record::thread;
-use crate::snapshot::{Counts, Record, Snapshot, Stats};
+use crate::snapshot::{Record, Snapshot, Stats};
 
 impl Snapshot {
     /// One entry for each stack and size class.
@@ -25,29 +26,39 @@ impl Snapshot {
     /// of the time between, and levels (live samples, own memory) this
     /// snapshot's.
     ///
+    /// The error of what was allocated between the two is that of the samples
+    /// taken between them. The error of growth in use is that of the samples that
+    /// came and of those that went. Which of them came *and* went, and so cancel
+    /// out, is not known; they count as long as the error stays below that of all
+    /// that was in use at the one end and at the other. It is therefore an upper
+    /// limit.
+    ///
     /// Costs time and memory in proportion to the number of records.
     #[must_use]
     pub fn since(&self, earlier: &Snapshot) -> Snapshot {
         let _busy = thread::busy();
         let before: HashMap<usize, &Record> = earlier.records.iter().map(|r| (r.id, r)).collect();
         let nothing = Counts::default();
-        let records = self
+        let records: Vec<Record> = self
             .records
             .iter()
             .map(|record| match before.get(&record.id) {
                 None => *record,
-                Some(before) => Record {
-                    allocated: record.allocated.minus(&before.allocated),
-                    in_use: record.in_use.minus(&before.in_use),
-                    ..*record
-                },
+                Some(before) => {
+                    let allocated = record.allocated.without(&before.allocated);
+                    Record {
+                        allocated,
+                        in_use: record.in_use.growth_since(&before.in_use, &allocated),
+                        ..*record
+                    }
+                }
             })
             .filter(|record| record.allocated != nothing || record.in_use != nothing)
             .collect();
         Snapshot {
+            stats: stats_between(&earlier.stats, &self.stats).with_totals(&records),
             records,
             modules: self.modules.clone(),
-            stats: stats_between(&earlier.stats, &self.stats),
             taken_at: self.taken_at,
             duration: Some(
                 self.taken_at
@@ -109,6 +120,10 @@ mod tests {
             (change.stats().lost_samples, change.stats().live_samples),
             (3, 9)
         );
+        let totals = (change.stats().allocated, change.stats().in_use);
+        assert_eq!((totals.0.bytes, totals.1.bytes), (16, -8));
+        let error = totals.1.standard_error_bytes();
+        assert_eq!(error, 0.0, "every allocation was sampled");
         assert_eq!(change.taken_at, later.taken_at);
         assert_eq!(change.duration, Some(Duration::from_secs(2)));
     }

@@ -13,11 +13,15 @@ mod atomic_file;
 #[cfg(not(loom))]
 mod control;
 #[cfg(not(loom))]
+mod counts;
+#[cfg(not(loom))]
 mod difference;
 #[cfg(not(loom))]
 mod dump;
 #[cfg(not(loom))]
 mod error;
+#[cfg(not(loom))]
+mod estimate;
 #[cfg(not(loom))]
 mod export;
 #[cfg(not(loom))]
@@ -30,11 +34,12 @@ mod snapshot;
 pub use {
     alloc::Alloc,
     control::{sample_interval, set_sample_interval},
+    counts::Counts,
     dump::{dump_allocs, dump_allocs_to, dump_heap, dump_heap_to},
     error::Error,
     export::{PprofOptions, Site, Symbols, View},
     record::capture::Unwinder,
-    snapshot::{Counts, Record, ReturnAddress, Snapshot, StackEnd, Stats},
+    snapshot::{Record, ReturnAddress, Snapshot, StackEnd, Stats},
 };
 
 #[cfg(all(cfi, fuzzing))]

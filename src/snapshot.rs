@@ -5,65 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use crate::counts::{Counts, OBJECT_FRACTION};
 use crate::error::Error;
 use crate::module::Module;
 use crate::record::capture::modules;
 use crate::record::recorder::RECORDER;
 pub use crate::record::stack::{ReturnAddress, StackEnd};
-use crate::record::stack_table::{Node, NodeSums, Sums};
+use crate::record::stack_table::{Node, NodeSums};
 use crate::record::thread;
-
-/// Fractions of an object in [`Counts`]: objects are weighted in 1/1024ths,
-/// because a weight of 1.58 rounded to 2 would be 26 % off.
-pub(crate) const OBJECT_FRACTION: i64 = 1024;
-
-/// Sums over the samples of one record: what was seen, and what it stands for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Samples taken.
-    pub samples: i64,
-    /// Bytes of those samples as they were asked for, unweighted.
-    pub sampled_bytes: i64,
-    /// Estimated number of objects, in 1/1024ths.
-    pub(crate) objects_fixed: i64,
-    /// Estimated number of bytes.
-    pub bytes: i64,
-}
-
-impl Counts {
-    /// Estimated number of objects, to the nearest one.
-    pub fn objects(&self) -> i64 {
-        (self.objects_fixed + OBJECT_FRACTION / 2).div_euclid(OBJECT_FRACTION)
-    }
-
-    /// What is estimated without having been sampled.
-    pub(crate) fn estimated(objects: i64, bytes: i64) -> Self {
-        let objects_fixed = objects.saturating_mul(OBJECT_FRACTION);
-        Self {
-            objects_fixed,
-            bytes,
-            ..Self::default()
-        }
-    }
-
-    pub(crate) fn plus(&self, other: &Self) -> Self {
-        Self {
-            samples: self.samples + other.samples,
-            sampled_bytes: self.sampled_bytes + other.sampled_bytes,
-            objects_fixed: self.objects_fixed + other.objects_fixed,
-            bytes: self.bytes + other.bytes,
-        }
-    }
-
-    pub(crate) fn minus(&self, other: &Self) -> Self {
-        Self {
-            samples: self.samples - other.samples,
-            sampled_bytes: self.sampled_bytes - other.sampled_bytes,
-            objects_fixed: self.objects_fixed - other.objects_fixed,
-            bytes: self.bytes - other.bytes,
-        }
-    }
-}
 
 /// One stack and size class with what was allocated and is in use there.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +60,7 @@ impl Record {
 }
 
 /// What the profiler knows of itself. Counts are since the program's start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Mean number of bytes between samples now. 0 is off, 1 is every allocation.
@@ -128,6 +77,11 @@ pub struct Stats {
     pub live_samples: u64,
     /// Distinct records (stack and size class).
     pub records: u64,
+    /// The sum over all records, lost samples not included: everything that was
+    /// allocated, and how far the estimate may be off.
+    pub allocated: Counts,
+    /// The same of what is in use.
+    pub in_use: Counts,
     /// Samples whose stack was deeper than 128 frames.
     pub too_deep_stacks: u64,
     /// Samples whose stack was cut where the next frame was uncertain.
@@ -192,7 +146,7 @@ impl Snapshot {
         let stats = Stats {
             records: records.len() as u64,
             torn_reads,
-            ..Stats::now()
+            ..Stats::now().with_totals(&records)
         };
         Ok(Self {
             records,
@@ -224,7 +178,7 @@ impl Record {
             object_size: node.key.object_size,
             module_generation: node.key.module_generation,
             allocated,
-            in_use: allocated.minus(&Counts::of(&sums.frees)),
+            in_use: allocated.without(&Counts::of(&sums.frees)),
         }
     }
 
@@ -236,17 +190,6 @@ impl Record {
             self.module_generation,
             self.stack_end,
         )
-    }
-}
-
-impl Counts {
-    fn of(sums: &Sums) -> Self {
-        Self {
-            samples: sums.samples.cast_signed(),
-            sampled_bytes: sums.sampled_bytes.cast_signed(),
-            objects_fixed: sums.objects.cast_signed(),
-            bytes: sums.bytes.cast_signed(),
-        }
     }
 }
 
@@ -271,7 +214,23 @@ impl Stats {
             invalid_environment: count(&tallies.invalid_environment) != 0,
             unreadable_environment: count(&tallies.unreadable_environment) != 0,
             records: 0,
+            allocated: Counts::default(),
+            in_use: Counts::default(),
             torn_reads: 0,
+        }
+    }
+
+    /// With what is summed over the records.
+    pub(crate) fn with_totals(self, records: &[Record]) -> Self {
+        let sum = |counts: fn(&Record) -> &Counts| {
+            records
+                .iter()
+                .fold(Counts::default(), |sum, record| sum.plus(counts(record)))
+        };
+        Self {
+            allocated: sum(|record| &record.allocated),
+            in_use: sum(|record| &record.in_use),
+            ..self
         }
     }
 }

@@ -10,6 +10,15 @@ pub(super) fn comments(stats: &Stats, profile: &Profile) -> Vec<String> {
         "heapprof: own memory {} bytes (limit {}), not part of the figures",
         stats.own_bytes, stats.own_bytes_limit
     )];
+    let in_use = stats.in_use.confidence_interval_bytes();
+    if stats.in_use.standard_error_bytes() > 0.0 {
+        comments.push(format!(
+            "heapprof: {} bytes in use, with 95 % confidence {} to {}",
+            stats.in_use.bytes,
+            in_use.start(),
+            in_use.end()
+        ));
+    }
     let counted = [
         (
             stats.lost_samples,

@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::counts::Counts;
 use crate::module::{Module, Segment};
-use crate::snapshot::{Counts, Record, Snapshot, StackEnd};
+use crate::snapshot::{Record, Snapshot, StackEnd};
 
 use super::Symbols;
 use super::frame::Frame;

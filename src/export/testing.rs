@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::counts::{Counts, OBJECT_FRACTION};
 use crate::module::{Module, Segment};
-use crate::snapshot::{Counts, OBJECT_FRACTION, Record, ReturnAddress, Snapshot, StackEnd, Stats};
+use crate::record::tally::Sums;
+use crate::snapshot::{Record, ReturnAddress, Snapshot, StackEnd, Stats};
 
 pub(crate) fn snapshot(records: Vec<Record>, modules: Vec<Arc<Module>>) -> Snapshot {
     Snapshot {
@@ -33,11 +35,15 @@ pub(crate) fn record(
         .iter()
         .map(|address| ReturnAddress(address + 1))
         .collect();
-    let counts = |objects: i64| Counts {
-        samples: objects,
-        sampled_bytes: objects * object_size as i64,
-        objects_fixed: objects * OBJECT_FRACTION,
-        bytes: objects * object_size as i64,
+    let counts = |objects: i64| {
+        let objects = objects as u64;
+        Counts::of(&Sums {
+            samples: objects,
+            sampled_bytes: objects * object_size,
+            objects: objects * OBJECT_FRACTION as u64,
+            bytes: objects * object_size,
+            ..Sums::default()
+        })
     };
     Record {
         id,

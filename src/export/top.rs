@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use super::owner::{Owner, owner};
 use super::profile::{Profile, Sample};
 use super::{Symbols, View};
+use crate::counts::Counts;
 use crate::record::thread;
-use crate::snapshot::{Counts, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// A line of the program with what was allocated from there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Site {
     /// The function's name, or its address if it has no name.

@@ -41,12 +41,13 @@ pub(crate) mod pool;
 mod preparation;
 #[cfg(not(loom))]
 pub(crate) mod recorder;
-mod sampler;
+pub(crate) mod sampler;
 mod settings;
 mod size_class;
 mod sketch;
 pub(crate) mod stack;
 pub(crate) mod stack_table;
 mod sync;
+pub(crate) mod tally;
 #[cfg(not(loom))]
 pub(crate) mod thread;

@@ -11,8 +11,9 @@ use super::sampler::Weight;
 use super::settings::Settings;
 use super::size_class::class_limit;
 use super::stack::StackEnd;
-use super::stack_table::{Node, NodeKey, NodeSums, StackTable, Sums};
+use super::stack_table::{Node, NodeKey, NodeSums, StackTable};
 use super::sync::{AtomicU32, AtomicU64, Ordering, OwnLine};
+use super::tally::Sums;
 use super::thread::{self, Thread};
 
 pub(crate) static RECORDER: Recorder = Recorder::new();
@@ -323,8 +324,12 @@ fn sums_of(entry: &LiveSample) -> Sums {
     Sums::of_sample(entry.size, entry.objects, entry.bytes)
 }
 
-/// Random bits that differ between runs.
+/// Random bits that differ between runs; with `--cfg heapprof_seed`, which is for
+/// studies of the sampler itself, the same in each.
 fn process_seed() -> u64 {
+    if cfg!(heapprof_seed) {
+        return 0;
+    }
     #[cfg(target_os = "linux")]
     {
         // SAFETY: asks for a number.

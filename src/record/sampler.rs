@@ -56,6 +56,30 @@ impl Weight {
     }
 }
 
+/// How far the estimates of one sample, or of several, may be off: the unbiased
+/// estimate of their variance (Horvitz and Thompson, 1952).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Variance {
+    /// In objects².
+    pub(crate) objects: f64,
+    /// In bytes².
+    pub(crate) bytes: f64,
+}
+
+impl Variance {
+    /// Of one sample of `size` bytes that stands for `bytes`: s²(1 - p)/p², which
+    /// is w(w - s) since w = s/p; for objects, the same divided by s². Exactly 0
+    /// if the sample stands for itself alone.
+    pub(crate) fn of_sample(size: u64, bytes: u64) -> Self {
+        let (size, weight) = (size as f64, bytes as f64);
+        let bytes = weight * (weight - size).max(0.0);
+        Self {
+            objects: bytes / (size * size).max(1.0),
+            bytes,
+        }
+    }
+}
+
 /// Bytes until the next mark: the next allocation may take this many bytes
 /// without being sampled; one byte more and it is.
 pub(crate) fn draw_gap(interval: u64, random: &mut Random) -> u64 {

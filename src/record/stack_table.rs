@@ -6,19 +6,9 @@
 //! block points at its node for as long as it lives, and a profile may name
 //! stacks whose memory is long gone.
 //!
-//! Counters are kept as they are and as estimates: every sample is unbiased by
-//! its own weight, then summed. The other way round, a stack with a million
-//! objects of 8 bytes and one of 8 MiB would show 25 objects.
-//!
 //! # Atomic orderings
 //! - *Nodes* are published by a Release exchange on the head of their chain and
 //!   read by an Acquire load; the header is then read as plain memory.
-//! - *Counters* of one tally form a sequence lock with any number of writers. A
-//!   writer raises `started`, adds with Release, then raises `samples` with
-//!   Release. A reader reads `samples`, the sums, then `started`, all Acquire. A
-//!   sum that holds a writer's share brings that writer's `started` with it, so
-//!   `started == samples` means: the sums hold all of `samples` writers, and
-//!   nothing of any other.
 //! - *Frees before allocs.* A snapshot reads the frees first. A free happens
 //!   after its allocation was counted, so the allocs read later include it and
 //!   what is in use is never negative.
@@ -27,18 +17,13 @@ use core::ptr;
 
 use super::arena::Arena;
 use super::stack::{ReturnAddress, StackBuffer, StackEnd, mix};
-use super::sync::{AtomicPtr, AtomicU64, Ordering};
+use super::sync::{AtomicPtr, Ordering};
+use super::tally::{Sums, Tally};
 
 #[cfg(not(loom))]
 const CHAINS_LOG2: u32 = 16;
 #[cfg(loom)]
 const CHAINS_LOG2: u32 = 0;
-
-/// Reads of moving counters before they are taken as they are.
-#[cfg(not(loom))]
-const READ_ATTEMPTS: u32 = 100;
-#[cfg(loom)]
-const READ_ATTEMPTS: u32 = 1;
 
 /// See the module's description.
 #[derive(Debug)]
@@ -59,6 +44,7 @@ pub(crate) struct Node {
     frees: Tally,
 }
 
+// Three cache lines: tables of a million stacks are not rare.
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Node>() == 192);
 
@@ -99,98 +85,13 @@ impl<'a> NodeKey<'a> {
     }
 }
 
-/// A running sum over samples. On a cache line of its own: counting a sample takes
-/// neither the header from those who look for it, nor the other sum.
-#[derive(Debug)]
-#[repr(C, align(64))]
-struct Tally {
-    /// Samples whose addition has begun.
-    started: AtomicU64,
-    /// Samples whose addition is complete.
-    samples: AtomicU64,
-    sampled_bytes: AtomicU64,
-    /// In 1/1024ths.
-    objects: AtomicU64,
-    bytes: AtomicU64,
-}
-
-/// What one sample adds, or a tally as read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sums {
-    pub(crate) samples: u64,
-    /// Bytes as they were asked for, unweighted.
-    pub(crate) sampled_bytes: u64,
-    /// Estimated objects, in 1/1024ths.
-    pub(crate) objects: u64,
-    /// Estimated bytes.
-    pub(crate) bytes: u64,
-}
-
-impl Sums {
-    /// What one sample stands for.
-    pub(crate) fn of_sample(size: usize, objects: u64, bytes: u64) -> Self {
-        Self {
-            samples: 1,
-            sampled_bytes: size as u64,
-            objects,
-            bytes,
-        }
-    }
-}
-
 /// A node's counters at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct NodeSums {
     pub(crate) allocs: Sums,
     pub(crate) frees: Sums,
     /// The counters moved during every attempt; made consistent.
     pub(crate) torn: bool,
-}
-
-impl Tally {
-    fn new() -> Self {
-        let zero = || AtomicU64::new(0);
-        Self {
-            started: zero(),
-            samples: zero(),
-            sampled_bytes: zero(),
-            objects: zero(),
-            bytes: zero(),
-        }
-    }
-
-    fn add(&self, sums: &Sums) {
-        // Relaxed: carried along by the Releases that follow.
-        self.started.fetch_add(sums.samples, Ordering::Relaxed);
-        // Release pairs with the Acquires in `read_once`.
-        self.sampled_bytes
-            .fetch_add(sums.sampled_bytes, Ordering::Release);
-        self.objects.fetch_add(sums.objects, Ordering::Release);
-        self.bytes.fetch_add(sums.bytes, Ordering::Release);
-        self.samples.fetch_add(sums.samples, Ordering::Release);
-    }
-
-    /// The sums, and whether they belong together.
-    fn read_once(&self) -> (Sums, bool) {
-        // Acquire pairs with the Releases in `add`.
-        let sums = Sums {
-            samples: self.samples.load(Ordering::Acquire),
-            sampled_bytes: self.sampled_bytes.load(Ordering::Acquire),
-            objects: self.objects.load(Ordering::Acquire),
-            bytes: self.bytes.load(Ordering::Acquire),
-        };
-        (sums, self.started.load(Ordering::Relaxed) == sums.samples)
-    }
-
-    fn read(&self) -> (Sums, bool) {
-        for _ in 1..READ_ATTEMPTS {
-            let (sums, whole) = self.read_once();
-            if whole {
-                return (sums, true);
-            }
-        }
-        self.read_once()
-    }
 }
 
 impl Node {
@@ -209,10 +110,7 @@ impl Node {
         let (allocs, allocs_whole) = self.allocs.read();
         let torn = !(frees_whole && allocs_whole);
         if torn {
-            frees.samples = frees.samples.min(allocs.samples);
-            frees.sampled_bytes = frees.sampled_bytes.min(allocs.sampled_bytes);
-            frees.objects = frees.objects.min(allocs.objects);
-            frees.bytes = frees.bytes.min(allocs.bytes);
+            frees.limit_to(&allocs);
         }
         NodeSums {
             allocs,

@@ -5,6 +5,8 @@
 //! - `cargo xtask builds [quick | NAME...]`: one program built in every way that
 //!   matters, its profile held against `docs/BUILDS.md`; part of `verify` (quick) and
 //!   of `soak` (all).
+//! - `cargo xtask accuracy`: the study behind `docs/ACCURACY.md`, which it writes
+//!   anew, tables and plots; some minutes.
 //! - `cargo xtask soak`: the same tests at a hundred times the length, by hand.
 //!
 //! Each command is printed before it runs, and the first failure ends the run.
@@ -33,7 +35,7 @@ impl fmt::Display for Failure {
     }
 }
 
-const USAGE: &str = "usage: cargo xtask test | verify | builds [quick | NAME...] | soak";
+const USAGE: &str = "usage: cargo xtask test | verify | builds [quick | NAME...] | accuracy | soak";
 
 /// The packages whose tests touch allocation, and hence depend on how the
 /// optimizer treats it.
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         ["test"] => test(&workspace, &mut steps),
         ["verify"] => verify(&workspace, &mut steps),
         ["builds", ref chosen @ ..] => builds(&workspace, &mut steps, chosen),
+        ["accuracy"] => accuracy(&workspace, &mut steps),
         ["soak"] => soak(&workspace, &mut steps),
         _ => {
             eprintln!("{USAGE}");
@@ -184,6 +187,37 @@ fn builds(workspace: &Workspace, steps: &mut Steps, chosen: &[&str]) -> Result {
         cargo(workspace)
             .args(["run", "--quiet", "--package", "heapprof-builds", "--"])
             .args(chosen)
+            .run()
+    })
+}
+
+/// Thousands of programs in small under heapprof, with fixed seeds, and hundreds
+/// under other profilers; then the document about them.
+fn accuracy(workspace: &Workspace, steps: &mut Steps) -> Result {
+    let study = |arguments: &[&str], flags: &str| {
+        cargo(workspace)
+            .args(["run", "--release", "-p", "accuracy"])
+            .args(arguments)
+            .env("RUSTFLAGS", flags)
+            // Flags rebuild every dependency.
+            .env("CARGO_TARGET_DIR", workspace.target.join("accuracy"))
+            .run()
+    };
+    steps.run("heapprof", || {
+        study(&["--", "study"], "--cfg heapprof_seed")
+    })?;
+    for profiler in ["jemalloc", "pprof-alloc"] {
+        let program = format!("accuracy-{profiler}");
+        steps.run(profiler, || {
+            study(
+                &["--features", profiler, "--bin", &program],
+                "-Cforce-frame-pointers=yes",
+            )
+        })?;
+    }
+    steps.run("report", || {
+        cargo(workspace)
+            .args(["run", "--release", "-p", "accuracy", "--", "report"])
             .run()
     })
 }

@@ -56,6 +56,33 @@ fn weights_undo_the_probability() {
     }
 }
 
+/// n objects have the variance n (1 - p) / p; np of them are sampled, and each
+/// tells its share. Checked against the probability itself.
+#[test]
+fn variances_add_up_to_the_truth() {
+    for size in [1, 8, 64, 4096, R - 1, R, R + 1, 3 * R] {
+        let p = -(-(size as f64) / R as f64).exp_m1();
+        let truth = (1.0 - p) / p;
+        let of_sample = Variance::of_sample(size, Weight::of(size, R).bytes);
+        assert!(
+            (of_sample.objects * p / truth - 1.0).abs() < 1e-3,
+            "{size}: {of_sample:?}"
+        );
+        let bytes_by_objects = of_sample.bytes / of_sample.objects;
+        assert!((bytes_by_objects / (size as f64).powi(2) - 1.0).abs() < 1e-9);
+    }
+    let certain = Variance::default();
+    assert_eq!(
+        Variance::of_sample(4096, Weight::of(4096, 1).bytes),
+        certain
+    );
+    assert_eq!(
+        Variance::of_sample(64 * R, Weight::of(64 * R, R).bytes),
+        certain
+    );
+    assert_eq!(Variance::of_sample(0, 0), certain);
+}
+
 #[test]
 fn every_allocation_counts_once() {
     assert_eq!(

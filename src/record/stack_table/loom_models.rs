@@ -32,7 +32,8 @@ impl World {
     }
 }
 
-/// What a sample of `size` bytes adds in these models.
+/// What a sample of `size` bytes adds in these models; a variance of 6 objects²
+/// and 6 size² bytes².
 fn sample(size: usize) -> Sums {
     Sums::of_sample(size, size as u64 * 2, size as u64 * 3)
 }
@@ -41,6 +42,11 @@ fn assert_belongs_together(sums: &Sums, size: u64) {
     assert_eq!(sums.sampled_bytes, sums.samples * size);
     assert_eq!(sums.objects, sums.samples * size * 2);
     assert_eq!(sums.bytes, sums.samples * size * 3);
+    assert_eq!(sums.variance.objects, sums.samples as f64 * 6.0);
+    assert_eq!(
+        sums.variance.bytes,
+        (sums.samples * size * size) as f64 * 6.0
+    );
 }
 
 /// The same stack from two threads is one node; another stack is another.
@@ -97,6 +103,7 @@ fn loom_snapshot_against_alloc_and_free() {
         }
         assert!(sums.frees.samples <= sums.allocs.samples);
         assert!(sums.frees.bytes <= sums.allocs.bytes);
+        assert!(sums.frees.variance.bytes <= sums.allocs.variance.bytes);
         writer.join().unwrap();
         let sums = node.read();
         assert!(!sums.torn);

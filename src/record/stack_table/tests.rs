@@ -124,6 +124,7 @@ fn reads_are_consistent_while_threads_add() {
                     (allocs.samples * 8, allocs.samples * 80)
                 );
                 assert_eq!(frees.objects, frees.samples * 1024);
+                assert_eq!(frees.variance.bytes, (frees.samples * 80 * 72) as f64);
             }
         }
     });

@@ -1,0 +1,163 @@
+//! Running sums over samples, as they are and as estimates.
+//!
+//! Every sample is unbiased by its own weight, then summed. The other way
+//! round, a stack with a million objects of 8 bytes and one of 8 MiB would show
+//! 25 objects. The variance of an estimate is estimated the same way, sample by
+//! sample: the interval may change, and one tally holds objects of several
+//! sizes, so it could not be computed from the other sums.
+//!
+//! # Atomic orderings
+//! The counters of one tally form a sequence lock with any number of writers. A
+//! writer raises `started`, adds with Release, then raises `samples` with
+//! Release. A reader reads `samples`, the sums, then `started`, all Acquire. A
+//! sum that holds a writer's share brings that writer's `started` with it, so
+//! `started == samples` means: the sums hold all of `samples` writers, and
+//! nothing of any other.
+
+use super::sampler::Variance;
+use super::sync::{AtomicU64, Ordering};
+
+/// Reads of moving counters before they are taken as they are.
+#[cfg(not(loom))]
+const READ_ATTEMPTS: u32 = 100;
+#[cfg(loom)]
+const READ_ATTEMPTS: u32 = 1;
+
+/// See the module's description. On a cache line of its own: counting a sample takes
+/// neither a node's header from those who look for it, nor its other tally.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Tally {
+    /// Samples whose addition has begun.
+    started: AtomicU64,
+    /// Samples whose addition is complete.
+    samples: AtomicU64,
+    sampled_bytes: AtomicU64,
+    /// In 1/1024ths.
+    objects: AtomicU64,
+    bytes: AtomicU64,
+    objects_variance: AtomicF64,
+    bytes_variance: AtomicF64,
+}
+
+/// What one sample adds, or a tally as read.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Sums {
+    pub(crate) samples: u64,
+    /// Bytes as they were asked for, unweighted.
+    pub(crate) sampled_bytes: u64,
+    /// Estimated objects, in 1/1024ths.
+    pub(crate) objects: u64,
+    /// Estimated bytes.
+    pub(crate) bytes: u64,
+    /// Estimated variance of the two.
+    pub(crate) variance: Variance,
+}
+
+impl Sums {
+    /// What one sample stands for. A function of these three alone, so that a
+    /// free takes off exactly what its allocation added.
+    pub(crate) fn of_sample(size: usize, objects: u64, bytes: u64) -> Self {
+        Self {
+            samples: 1,
+            sampled_bytes: size as u64,
+            objects,
+            bytes,
+            variance: Variance::of_sample(size as u64, bytes),
+        }
+    }
+
+    /// Lowers what is more than in `most`.
+    pub(super) fn limit_to(&mut self, most: &Self) {
+        self.samples = self.samples.min(most.samples);
+        self.sampled_bytes = self.sampled_bytes.min(most.sampled_bytes);
+        self.objects = self.objects.min(most.objects);
+        self.bytes = self.bytes.min(most.bytes);
+        self.variance.objects = self.variance.objects.min(most.variance.objects);
+        self.variance.bytes = self.variance.bytes.min(most.variance.bytes);
+    }
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            started: zero(),
+            samples: zero(),
+            sampled_bytes: zero(),
+            objects: zero(),
+            bytes: zero(),
+            objects_variance: AtomicF64(zero()),
+            bytes_variance: AtomicF64(zero()),
+        }
+    }
+
+    pub(super) fn add(&self, sums: &Sums) {
+        // Relaxed: carried along by the Releases that follow.
+        self.started.fetch_add(sums.samples, Ordering::Relaxed);
+        // Release pairs with the Acquires in `read_once`, here and in `AtomicF64`.
+        self.sampled_bytes
+            .fetch_add(sums.sampled_bytes, Ordering::Release);
+        self.objects.fetch_add(sums.objects, Ordering::Release);
+        self.bytes.fetch_add(sums.bytes, Ordering::Release);
+        self.objects_variance.add(sums.variance.objects);
+        self.bytes_variance.add(sums.variance.bytes);
+        self.samples.fetch_add(sums.samples, Ordering::Release);
+    }
+
+    /// The sums, and whether they belong together.
+    fn read_once(&self) -> (Sums, bool) {
+        // Acquire pairs with the Releases in `add`.
+        let sums = Sums {
+            samples: self.samples.load(Ordering::Acquire),
+            sampled_bytes: self.sampled_bytes.load(Ordering::Acquire),
+            objects: self.objects.load(Ordering::Acquire),
+            bytes: self.bytes.load(Ordering::Acquire),
+            variance: Variance {
+                objects: self.objects_variance.load(),
+                bytes: self.bytes_variance.load(),
+            },
+        };
+        (sums, self.started.load(Ordering::Relaxed) == sums.samples)
+    }
+
+    pub(super) fn read(&self) -> (Sums, bool) {
+        for _ in 1..READ_ATTEMPTS {
+            let (sums, whole) = self.read_once();
+            if whole {
+                return (sums, true);
+            }
+        }
+        self.read_once()
+    }
+}
+
+/// A sum of floats, as bits in an integer: squares of weights outgrow 64 bits.
+#[derive(Debug)]
+struct AtomicF64(AtomicU64);
+
+impl AtomicF64 {
+    fn add(&self, amount: f64) {
+        // At interval 1 there is no error to add.
+        if amount == 0.0 {
+            return;
+        }
+        // Relaxed: what is read here is checked by the exchange.
+        let mut old = self.0.load(Ordering::Relaxed);
+        // Release, as an addition would have: pairs with the Acquire in `load`.
+        while let Err(newer) = self.0.compare_exchange_weak(
+            old,
+            (f64::from_bits(old) + amount).to_bits(),
+            Ordering::Release,
+            Ordering::Relaxed,
+        ) {
+            // Another thread's share came between; add to that.
+            old = newer;
+        }
+    }
+
+    fn load(&self) -> f64 {
+        // Acquire pairs with the Release in `add`.
+        f64::from_bits(self.0.load(Ordering::Acquire))
+    }
+}
