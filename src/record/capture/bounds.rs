@@ -50,34 +50,68 @@ impl Bounds {
         if !is_inside || !address.is_multiple_of(8) {
             return None;
         }
-        let word;
         // SAFETY: aligned, and between this thread's stack pointer and the upper
-        // end of its stack, or of the page that it is in, which are mapped. By an
-        // instruction of our own: the word is another frame's, of which the
-        // language, and a sanitizer, knows nothing good.
-        unsafe {
-            #[cfg(target_arch = "x86_64")]
-            core::arch::asm!(
-                "mov {word}, qword ptr [{address}]",
-                address = in(reg) address,
-                word = lateout(reg) word,
-                options(readonly, nostack, preserves_flags),
-            );
-            #[cfg(target_arch = "aarch64")]
-            core::arch::asm!(
-                "ldr {word}, [{address}]",
-                address = in(reg) address,
-                word = lateout(reg) word,
-                options(readonly, nostack, preserves_flags),
-            );
-        }
-        Some(word)
+        // end of its stack, or of the page that it is in, which are mapped.
+        Some(unsafe { read(address) })
+    }
+
+    /// The words of a frame that is all inside.
+    #[inline(always)]
+    pub(super) fn words(&self, start: u64, end: u64) -> Option<Words> {
+        let is_inside = self.readable.start <= start && end <= self.readable.end;
+        (is_inside && start.is_multiple_of(8)).then_some(Words { start, end })
     }
 
     /// Can a frame end at `address`? The outermost one ends where the stack does.
     pub(super) fn reach(&self, address: u64) -> bool {
         self.readable.start <= address && address <= self.readable.end
     }
+}
+
+/// A part of the stack.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    start: u64,
+    end: u64,
+}
+
+impl Words {
+    /// One of them.
+    #[inline(always)]
+    pub(super) fn get(self, index: u32) -> Option<u64> {
+        // Neither overflows: addresses have less than 63 bits.
+        let address = self.start.wrapping_add(u64::from(index).wrapping_mul(8));
+        // SAFETY: aligned as the start is, and inside, see `Bounds::read`.
+        (address.wrapping_add(8) <= self.end).then(|| unsafe { read(address) })
+    }
+}
+
+/// Reads a word by an instruction of our own: it is another frame's, of which the
+/// language, and a sanitizer, knows nothing good.
+///
+/// # Safety
+/// The address is a multiple of 8, and that of memory that can be read.
+#[inline(always)]
+unsafe fn read(address: u64) -> u64 {
+    let word;
+    // SAFETY: the caller's promise.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        core::arch::asm!(
+            "mov {word}, qword ptr [{address}]",
+            address = in(reg) address,
+            word = lateout(reg) word,
+            options(readonly, nostack, preserves_flags),
+        );
+        #[cfg(target_arch = "aarch64")]
+        core::arch::asm!(
+            "ldr {word}, [{address}]",
+            address = in(reg) address,
+            word = lateout(reg) word,
+            options(readonly, nostack, preserves_flags),
+        );
+    }
+    word
 }
 
 /// Asks once per thread. `pthread_getattr_np` allocates and locks (both inside

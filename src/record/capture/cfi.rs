@@ -16,19 +16,27 @@ pub(super) fn walk(
     known: &mut Known<'_>,
     scratch: &mut Scratch,
 ) -> StackEnd {
-    let mut frame = Frame::innermost(registers);
-    let Some(Ok(mut caller)) = step(&mut frame, registers.pc, bounds, known, scratch) else {
+    let innermost = Frame::innermost(registers);
+    let Some(mut at) = first_step(innermost, registers.pc, bounds, known, scratch) else {
         return StackEnd::Cut;
     };
     loop {
+        let pc = at.return_address.lookup_address();
+        if let Some(next) = step_again(&at.frame, pc, bounds, scratch) {
+            if !scratch.stack.push(at.return_address) {
+                return StackEnd::TooDeep;
+            }
+            at = next;
+            continue;
+        }
         // Code of no known module was generated, or opened since they were listed.
-        let Some(next) = step(&mut frame, caller.lookup_address(), bounds, known, scratch) else {
+        let Some(next) = step_anew(at.frame, pc, bounds, known, scratch) else {
             return StackEnd::Cut;
         };
-        if !scratch.stack.push(caller) {
+        if !scratch.stack.push(at.return_address) {
             return StackEnd::TooDeep;
         }
-        caller = match next {
+        at = match next {
             Ok(next) => next,
             Err(Stop::Root) => return StackEnd::Root,
             Err(Stop::Cut) => return StackEnd::Cut,
@@ -36,48 +44,62 @@ pub(super) fn walk(
     }
 }
 
-/// From the frame of a function at `pc` to its caller, where it goes on. `None` if
-/// no known module is at `pc`.
-#[inline(always)]
-fn step(
-    frame: &mut Frame,
-    pc: u64,
-    bounds: &Bounds,
-    known: &mut Known<'_>,
-    scratch: &mut Scratch,
-) -> Option<Result<ReturnAddress, Stop>> {
-    if let Some(taken) = scratch.trail.from(frame, pc, known.generation())
-        && known.confirm(taken.image, pc)
-        && taken.again(frame, bounds)
-    {
-        return Some(Ok(ReturnAddress(taken.return_address)));
-    }
-    step_anew(frame, pc, bounds, known, scratch)
+/// A frame that called another.
+struct Caller {
+    frame: Frame,
+    /// Where it goes on.
+    return_address: ReturnAddress,
 }
 
-fn step_anew(
-    frame: &mut Frame,
+fn first_step(
+    frame: Frame,
     pc: u64,
     bounds: &Bounds,
     known: &mut Known<'_>,
     scratch: &mut Scratch,
-) -> Option<Result<ReturnAddress, Stop>> {
+) -> Option<Caller> {
+    step_again(&frame, pc, bounds, scratch)
+        .or_else(|| step_anew(frame, pc, bounds, known, scratch)?.ok())
+}
+
+/// From the frame of a function at `pc` to its caller, if this step was taken before
+/// and leads to the same.
+#[inline(always)]
+fn step_again(frame: &Frame, pc: u64, bounds: &Bounds, scratch: &Scratch) -> Option<Caller> {
+    let taken = scratch.trail.from(frame, pc)?;
+    Some(Caller {
+        frame: taken.again(frame, bounds)?,
+        return_address: ReturnAddress(taken.return_address),
+    })
+}
+
+/// From the frame of a function at `pc` to its caller. `None` if no known module is
+/// at `pc`.
+#[cold]
+#[inline(never)]
+fn step_anew(
+    before: Frame,
+    pc: u64,
+    bounds: &Bounds,
+    known: &mut Known<'_>,
+    scratch: &mut Scratch,
+) -> Option<Result<Caller, Stop>> {
     let Found { rule, image, .. } = found_at(pc, known, scratch)?;
-    let before = *frame;
-    let caller = match frame.step(&rule.unpack(), bounds) {
-        Ok(caller) => caller,
+    let mut frame = before;
+    let return_address = match frame.step(&rule.unpack(), bounds) {
+        Ok(return_address) => return_address,
         Err(stop) => return Some(Err(stop)),
     };
-    if let Some(taken) = frame.taken_from(&before, rule, caller) {
-        let taken = Taken {
-            pc,
-            generation: known.generation(),
-            image,
-            ..taken
-        };
+    if known.stays_for_ever(image)
+        && let Some(taken) = frame.taken_from(&before, rule, return_address)
+    {
+        let taken = Taken { pc, ..taken };
         scratch.trail.keep(before.stack_pointer(), taken);
     }
-    Some(Ok(ReturnAddress(caller)))
+    Some(Ok(Caller {
+        frame,
+        return_address: ReturnAddress(return_address),
+    }))
 }
 
 /// The rule for the frame of a function at `address`; `None` if no known module

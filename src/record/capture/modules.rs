@@ -157,6 +157,11 @@ impl<'a> Known<'a> {
         self.set.generation
     }
 
+    /// Is this an image that will not go away?
+    pub(super) fn stays_for_ever(&self, image: u32) -> bool {
+        bit_of(image).is_some_and(|bit| self.set.for_ever & bit != 0)
+    }
+
     /// The image that has code at this address, by its index, and its unwind
     /// tables. The address must be that of code that is running.
     pub(super) fn image_at(&mut self, address: u64) -> Option<(u32, Option<&'a UnwindTable>)> {

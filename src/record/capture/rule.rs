@@ -187,12 +187,10 @@ impl Frame {
             return None;
         };
         let frame_bytes = self.stack_pointer.checked_sub(before.stack_pointer)?;
-        // From where the frame begins; the frame holds all of the word.
+        // Which word of the frame, if it is one.
         let place = |words: i16| {
-            let offset = i64::from(words).wrapping_mul(8);
-            let at = frame_bytes.checked_add_signed(offset)?;
-            let is_within = at.checked_add(8)? <= frame_bytes;
-            u32::try_from(at).ok().filter(|_| is_within)
+            let at = (frame_bytes / 8).checked_add_signed(words.into())?;
+            u32::try_from(at).ok().filter(|_| words < 0)
         };
         let Saved::At(return_address_at) = caller.return_address else {
             return None;

@@ -36,7 +36,8 @@ struct Step {
 
 const _: () = assert!(size_of::<Step>() == 64);
 
-/// A step to the caller, but for where it begins.
+/// A step to the caller, but for where it begins. From code that stays for ever: its
+/// rule is always the same.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Taken {
     /// An address in the frame's function.
@@ -46,25 +47,20 @@ pub(super) struct Taken {
     /// Where the caller's frame begins, and where it goes on.
     pub(super) frame_address: u64,
     pub(super) return_address: u64,
-    /// Where that was read, in bytes from where the frame begins, and where the
-    /// caller's register was, which is not at 0: then it is in the register still.
+    /// Which word of the frame that was read from, and which the caller's register,
+    /// unless that is 0: then it is in the register still.
     pub(super) return_address_at: u32,
     pub(super) frame_pointer_at: u32,
-    /// The list of modules that the rule was looked up in, and which of them it is
-    /// in.
-    pub(super) generation: u32,
-    pub(super) image: u32,
 }
 
 impl Trail {
-    /// The step that was taken from here, if that was under the same list of modules.
+    /// The step that was taken from here.
     #[inline(always)]
-    pub(super) fn from(&self, frame: &Frame, pc: u64, generation: u32) -> Option<&Taken> {
+    pub(super) fn from(&self, frame: &Frame, pc: u64) -> Option<&Taken> {
         let step = self.steps.get(slot_of(frame.stack_pointer()))?;
         // Relaxed: only a fork looks on while it is written, see `keep`.
         let is_it = step.stack_pointer.load(Ordering::Relaxed) == frame.stack_pointer()
-            && step.taken.pc == pc
-            && step.taken.generation == generation;
+            && step.taken.pc == pc;
         is_it.then_some(&step.taken)
     }
 
@@ -83,25 +79,22 @@ impl Trail {
 }
 
 impl Taken {
-    /// Takes the step again, if the words it read are as they were. They are within
-    /// the frame, so it is enough that this is within the bounds.
+    /// The caller's frame, if what the step depends on is as it was.
     #[inline(always)]
-    pub(super) fn again(&self, frame: &mut Frame, bounds: &Bounds) -> bool {
-        let word = |at: u32| bounds.read(frame.stack_pointer().wrapping_add(u64::from(at)));
+    pub(super) fn again(&self, frame: &Frame, bounds: &Bounds) -> Option<Frame> {
+        let words = bounds.words(frame.stack_pointer(), self.frame_address)?;
         let depends = self.frame_pointer != 0;
         if (depends && frame.frame_pointer() != Some(self.frame_pointer))
-            || !bounds.reach(self.frame_address)
-            || word(self.return_address_at) != Some(self.return_address)
+            || words.get(self.return_address_at) != Some(self.return_address)
         {
-            return false;
+            return None;
         }
         let frame_pointer = if self.frame_pointer_at == 0 {
             frame.frame_pointer()
         } else {
-            word(self.frame_pointer_at)
+            words.get(self.frame_pointer_at)
         };
-        *frame = Frame::of_caller(self.frame_address, frame_pointer);
-        true
+        Some(Frame::of_caller(self.frame_address, frame_pointer))
     }
 }
 
@@ -145,8 +138,7 @@ mod tests {
         let step = step.unwrap();
         let again = |words: &[u64; 6], before: Frame, bounds: &Bounds| {
             std::hint::black_box(words);
-            let mut frame = before;
-            step.again(&mut frame, bounds).then_some(frame)
+            step.again(&before, bounds)
         };
         assert_eq!(again(&words, before, &bounds), Some(after));
         assert_eq!(
@@ -174,10 +166,8 @@ mod tests {
         let by_register = rule(Base::FramePointer, Saved::InPlace);
         let (step, after) = taken(by_register, Frame::of(start, start), &bounds);
         let step = step.unwrap();
-        let mut frame = Frame::of(start, start);
-        assert!(step.again(&mut frame, &bounds));
-        assert_eq!(frame, after);
-        assert!(!step.again(&mut Frame::of(start, start + 8), &bounds));
+        assert_eq!(step.again(&Frame::of(start, start), &bounds), Some(after));
+        assert_eq!(step.again(&Frame::of(start, start + 8), &bounds), None);
     }
 
     #[test]
@@ -186,17 +176,16 @@ mod tests {
             steps: std::array::from_fn(|_| Step::default()),
         });
         let frame = Frame::of(0x7000, 0);
-        assert!(trail.from(&frame, PC, 1).is_none());
+        assert!(trail.from(&frame, PC).is_none());
         let taken = Taken {
             pc: PC,
-            generation: 1,
-            image: 5,
+            return_address: 5,
             ..Taken::default()
         };
         trail.keep(0x7000, taken);
-        assert_eq!(trail.from(&frame, PC, 1).map(|step| step.image), Some(5));
-        assert!(trail.from(&frame, PC, 2).is_none());
-        assert!(trail.from(&frame, PC + 1, 1).is_none());
-        assert!(trail.from(&Frame::of(0x7010, 0), PC, 1).is_none());
+        let found = trail.from(&frame, PC).map(|step| step.return_address);
+        assert_eq!(found, Some(5));
+        assert!(trail.from(&frame, PC + 1).is_none());
+        assert!(trail.from(&Frame::of(0x7010, 0), PC).is_none());
     }
 }
