@@ -143,10 +143,12 @@ impl Snapshot {
             })
             .collect();
         records.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+        let stats = Stats::now().with_totals(&records);
         let stats = Stats {
+            samples: stats.allocated.samples.unsigned_abs(),
             records: records.len() as u64,
             torn_reads,
-            ..Stats::now().with_totals(&records)
+            ..stats
         };
         Ok(Self {
             records,
@@ -199,7 +201,7 @@ impl Stats {
         let count = |tally: &AtomicU64| tally.load(Ordering::Relaxed);
         Self {
             sample_interval: RECORDER.interval(),
-            samples: count(&tallies.samples),
+            samples: 0,
             lost_samples: count(&tallies.lost_samples),
             lost_objects: count(&tallies.lost_objects) / OBJECT_FRACTION.unsigned_abs(),
             lost_bytes: count(&tallies.lost_bytes),

@@ -45,7 +45,6 @@ pub(crate) struct Recorder {
 /// Counts of what happened, for the statistics. Relaxed: each stands alone.
 #[derive(Debug)]
 pub(crate) struct Tallies {
-    pub(crate) samples: AtomicU64,
     pub(crate) lost_samples: AtomicU64,
     /// In 1/1024ths.
     pub(crate) lost_objects: AtomicU64,
@@ -75,7 +74,6 @@ impl Recorder {
             live: LiveTable::new(),
             stacks: StackTable::new(),
             tallies: Tallies {
-                samples: AtomicU64::new(0),
                 lost_samples: AtomicU64::new(0),
                 lost_objects: AtomicU64::new(0),
                 lost_bytes: AtomicU64::new(0),
@@ -146,7 +144,6 @@ impl Recorder {
             return self.lose(sample);
         }
         node.add_alloc(&sums_of(&entry));
-        self.tallies.samples.fetch_add(1, Ordering::Relaxed);
         let stacks = match node.key.stack_end {
             StackEnd::Root => return,
             StackEnd::TooDeep => &self.tallies.too_deep_stacks,

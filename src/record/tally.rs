@@ -14,7 +14,7 @@
 //! `started == samples` means: the sums hold all of `samples` writers, and
 //! nothing of any other.
 
-use super::sampler::Variance;
+use super::sampler::{OBJECT_FRACTION, Variance};
 use super::sync::{AtomicU64, Ordering};
 
 /// Reads of moving counters before they are taken as they are.
@@ -33,9 +33,10 @@ pub(super) struct Tally {
     /// Samples whose addition is complete.
     samples: AtomicU64,
     sampled_bytes: AtomicU64,
-    /// In 1/1024ths.
-    objects: AtomicU64,
-    bytes: AtomicU64,
+    /// What the samples stand for beyond themselves, and how sure that is. Nothing
+    /// where every allocation is sampled: such samples add to the first three alone.
+    objects_beyond: AtomicU64,
+    bytes_beyond: AtomicU64,
     objects_variance: AtomicF64,
     bytes_variance: AtomicF64,
 }
@@ -85,8 +86,8 @@ impl Tally {
             started: zero(),
             samples: zero(),
             sampled_bytes: zero(),
-            objects: zero(),
-            bytes: zero(),
+            objects_beyond: zero(),
+            bytes_beyond: zero(),
             objects_variance: AtomicF64(zero()),
             bytes_variance: AtomicF64(zero()),
         }
@@ -98,8 +99,19 @@ impl Tally {
         // Release pairs with the Acquires in `read_once`, here and in `AtomicF64`.
         self.sampled_bytes
             .fetch_add(sums.sampled_bytes, Ordering::Release);
-        self.objects.fetch_add(sums.objects, Ordering::Release);
-        self.bytes.fetch_add(sums.bytes, Ordering::Release);
+        let add = |sum: &AtomicU64, amount| {
+            if amount != 0 {
+                sum.fetch_add(amount, Ordering::Release);
+            }
+        };
+        add(
+            &self.objects_beyond,
+            sums.objects.wrapping_sub(in_fractions(sums.samples)),
+        );
+        add(
+            &self.bytes_beyond,
+            sums.bytes.wrapping_sub(sums.sampled_bytes),
+        );
         self.objects_variance.add(sums.variance.objects);
         self.bytes_variance.add(sums.variance.bytes);
         self.samples.fetch_add(sums.samples, Ordering::Release);
@@ -108,11 +120,15 @@ impl Tally {
     /// The sums, and whether they belong together.
     fn read_once(&self) -> (Sums, bool) {
         // Acquire pairs with the Releases in `add`.
+        let samples = self.samples.load(Ordering::Acquire);
+        let sampled_bytes = self.sampled_bytes.load(Ordering::Acquire);
+        let objects_beyond = self.objects_beyond.load(Ordering::Acquire);
+        let bytes_beyond = self.bytes_beyond.load(Ordering::Acquire);
         let sums = Sums {
-            samples: self.samples.load(Ordering::Acquire),
-            sampled_bytes: self.sampled_bytes.load(Ordering::Acquire),
-            objects: self.objects.load(Ordering::Acquire),
-            bytes: self.bytes.load(Ordering::Acquire),
+            samples,
+            sampled_bytes,
+            objects: in_fractions(samples).wrapping_add(objects_beyond),
+            bytes: sampled_bytes.wrapping_add(bytes_beyond),
             variance: Variance {
                 objects: self.objects_variance.load(),
                 bytes: self.bytes_variance.load(),
@@ -130,6 +146,11 @@ impl Tally {
         }
         self.read_once()
     }
+}
+
+/// So many objects, in 1/1024ths.
+fn in_fractions(objects: u64) -> u64 {
+    objects.wrapping_mul(OBJECT_FRACTION)
 }
 
 /// A sum of floats, as bits in an integer: squares of weights outgrow 64 bits.
