@@ -92,6 +92,10 @@ pub(crate) struct LiveTable {
 #[derive(Debug)]
 struct Level {
     buckets_log2: u32,
+    /// What leaves so many bits of a hash.
+    home_shift: u32,
+    /// The number of buckets less one.
+    mask: u64,
     buckets: &'static [Bucket],
     samples: &'static [[SampleCell; KEYS_PER_BUCKET]],
     /// Entries, and inserts and removes under way.
@@ -201,11 +205,10 @@ impl LiveTable {
         }
     }
 
-    /// Takes a pointer out and returns what was known of it.
+    /// Takes a pointer out and returns what was known of it. Asked when the sketch
+    /// could not rule it out.
+    #[inline]
     pub(crate) fn remove(&self, key: usize) -> Option<LiveSample> {
-        if !self.may_contain(key) {
-            return None;
-        }
         let sample = self.levels().find_map(|level| level.remove(kept(key)))?;
         self.sketch.lower(key);
         Some(sample)
@@ -282,6 +285,8 @@ impl Level {
         let (buckets, samples) = arena.zeroed_pair(1_usize.checked_shl(buckets_log2)?)?;
         arena.place(Self {
             buckets_log2,
+            home_shift: 64_u32.checked_sub(buckets_log2)?,
+            mask: (buckets.len() as u64).wrapping_sub(1),
             buckets,
             samples,
             live: AtomicU64::new(0),
@@ -296,23 +301,22 @@ impl Level {
         self.live.load(Ordering::Relaxed) >= slots.wrapping_sub(slots >> 2)
     }
 
+    #[inline(always)]
     fn home(&self, key: u64) -> u64 {
         // Fibonacci hashing: the high bits of the product depend on all of the key.
-        let product = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        product
-            .checked_shr(64_u32.wrapping_sub(self.buckets_log2))
-            .unwrap_or(0)
+        key.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .wrapping_shr(self.home_shift)
     }
 
-    /// The bucket `step` places after home, with its samples.
-    fn bucket(
-        &self,
-        home: u64,
-        step: u64,
-    ) -> Option<(&'static Bucket, &'static [SampleCell; KEYS_PER_BUCKET])> {
-        let mask = (1_u64 << self.buckets_log2).wrapping_sub(1);
-        let index = (home.wrapping_add(step) & mask) as usize;
-        Some((self.buckets.get(index)?, self.samples.get(index)?))
+    /// The bucket `step` places after home, and its number.
+    #[inline(always)]
+    fn bucket(&self, home: u64, step: u64) -> Option<(&'static Bucket, usize)> {
+        let number = (home.wrapping_add(step) & self.mask) as usize;
+        Some((self.buckets.get(number)?, number))
+    }
+
+    fn cell(&self, bucket: usize, slot: usize) -> Option<&'static SampleCell> {
+        self.samples.get(bucket)?.get(slot)
     }
 
     fn insert(&self, key: u64, sample: &LiveSample) -> bool {
@@ -320,12 +324,13 @@ impl Level {
         self.live.fetch_add(1, Ordering::Relaxed);
         let home = self.home(key);
         for step in 0..MAX_PROBES {
-            let Some((bucket, cells)) = self.bucket(home, step) else {
+            let Some((bucket, number)) = self.bucket(home, step) else {
                 break;
             };
-            for (slot, cell) in bucket.keys.iter().zip(cells) {
+            for (at, slot) in bucket.keys.iter().enumerate() {
                 // A look first: an exchange takes the line away from its readers.
                 if slot.load(Ordering::Relaxed) == EMPTY
+                    && let Some(cell) = self.cell(number, at)
                     // Acquire pairs with the Release in `remove`.
                     && slot
                         .compare_exchange(EMPTY, RESERVED, Ordering::Acquire, Ordering::Relaxed)
@@ -345,20 +350,20 @@ impl Level {
         false
     }
 
+    #[inline(always)]
     fn find(&self, key: u64) -> Option<Slot> {
         let home = self.home(key);
         for step in 0..MAX_PROBES {
-            let (bucket, cells) = self.bucket(home, step)?;
-            for (slot, cell) in bucket.keys.iter().zip(cells) {
-                // Acquire pairs with the Release in `insert`.
-                if slot.load(Ordering::Acquire) == key {
-                    return Some(Slot {
-                        key: slot,
-                        cell,
-                        home,
-                        passed: step,
-                    });
-                }
+            let (bucket, number) = self.bucket(home, step)?;
+            // Acquire pairs with the Release in `insert`.
+            let is_it = |slot: &AtomicU64| slot.load(Ordering::Acquire) == key;
+            if let Some(at) = bucket.keys.iter().position(is_it) {
+                return Some(Slot {
+                    key: bucket.keys.get(at)?,
+                    cell: self.cell(number, at)?,
+                    home,
+                    passed: step,
+                });
             }
             if bucket.passed.load(Ordering::Relaxed) == 0 {
                 return None;

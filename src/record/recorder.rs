@@ -166,7 +166,9 @@ impl Recorder {
     /// The address was handed out again although no free was seen: something
     /// freed the block behind our back. It is gone.
     fn retire_stale(&self, ptr: *mut u8) {
-        if let Some(stale) = self.live.remove(ptr.addr()) {
+        if self.may_be_sampled(ptr)
+            && let Some(stale) = self.live.remove(ptr.addr())
+        {
             self.retire(&stale);
         }
     }
