@@ -1,9 +1,9 @@
-//! Which pages hold sampled blocks: a count for each page of a stretch of the
-//! address space, which repeats. A count of zero says for certain that a pointer
-//! is none of a sampled block, at the price of one load.
+//! Where sampled blocks begin: a count for each KiB of a stretch of the address
+//! space, which repeats. A count of zero says for certain that a pointer is none of
+//! a sampled block, at the price of one load.
 //!
-//! At the default interval one page in 128 has one. The counts of what a program
-//! works on are in its caches: a line of them stands for 256 KiB.
+//! At the default interval one KiB in 512 has one. The counts of what a program
+//! works on are in its caches: a line of them stands for 64 KiB.
 //!
 //! # Atomic orderings
 //! Relaxed throughout. A pointer is asked for by its owner, whose own raise
@@ -11,13 +11,14 @@
 
 use super::sync::{AtomicU8, Ordering};
 
-/// 1 MiB of counts, for 4 GiB of pages; touched as they are used.
+/// 4 MiB of counts, for 4 GiB; they take memory where there are sampled blocks. That
+/// the stretch ends with the lower half of an address saves an instruction.
 #[cfg(not(loom))]
-const LEN_LOG2: u32 = 20;
+const LEN_LOG2: u32 = 22;
 #[cfg(loom)]
 const LEN_LOG2: u32 = 0;
 const LEN: usize = 1 << LEN_LOG2;
-const PAGE_LOG2: u32 = 12;
+const KIB_LOG2: u32 = 10;
 
 /// A count that comes this far stays there: nobody knows any more when to lower it.
 const STUCK: u8 = u8::MAX;
@@ -73,10 +74,10 @@ impl Sketch {
         }
     }
 
-    /// The count that a pointer's page shares with others.
+    /// The count that a pointer's KiB shares with others.
     #[inline(always)]
     fn count_of(&self, key: usize) -> Option<&AtomicU8> {
-        self.counts.get((key >> PAGE_LOG2) & LEN.wrapping_sub(1))
+        self.counts.get((key >> KIB_LOG2) & LEN.wrapping_sub(1))
     }
 }
 
@@ -99,7 +100,7 @@ mod tests {
         assert!(pointers.clone().all(|pointer| sketch.may_contain(pointer)));
         assert!(
             sketch.may_contain(0x7F00_0000_0008),
-            "its page is all it knows"
+            "its KiB is all it knows"
         );
         let others = (0..10_000).map(|i| 0x5600_0010_0000 + i * 4096);
         let mistaken = others.filter(|&other| sketch.may_contain(other)).count();
@@ -127,7 +128,7 @@ mod loom_models {
     use loom::sync::Arc;
     use loom::thread;
 
-    /// Others come and go on the same page.
+    /// Others come and go in the same KiB.
     #[test]
     fn loom_an_owner_is_never_told_no() {
         model(|| {
