@@ -3,6 +3,7 @@
 //!     cargo run --release -p peers                     # 11 rounds
 //!     cargo run --release -p peers -- compare 31       # more rounds
 //!     cargo run --release -p peers -- intervals 11     # heapprof from 512 KiB to 4 KiB
+//!     cargo run --release -p peers -- intervals 11 json
 //!
 //! Every contender is a program of its own that runs the same compiled workloads
 //! (`benches/workloads`). They run in turn, A B C A B C …, so that a machine that
@@ -31,19 +32,20 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const DEFAULT_ROUNDS: usize = 11;
 
-const USAGE: &str = "usage: cargo run --release -p peers [-- compare | intervals [ROUNDS]]";
+const USAGE: &str =
+    "usage: cargo run --release -p peers [-- compare [ROUNDS] | intervals [ROUNDS [WORKLOAD]]]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let rounds = match arguments.as_slice() {
-        [] | [_] => Some(DEFAULT_ROUNDS),
-        [_, rounds] => rounds.parse().ok().filter(|&rounds| rounds > 0),
-        _ => None,
+    let rounds = match arguments.get(1) {
+        None => Some(DEFAULT_ROUNDS),
+        Some(rounds) => rounds.parse().ok().filter(|&rounds| rounds > 0),
     };
-    let result = match (arguments.first(), rounds) {
-        (None | Some(&"compare"), Some(rounds)) => compare(rounds),
-        (Some(&"intervals"), Some(rounds)) => intervals(rounds),
+    let result = match (arguments.as_slice(), rounds) {
+        ([] | ["compare"] | ["compare", _], Some(rounds)) => compare(rounds),
+        (["intervals"] | ["intervals", _], Some(rounds)) => intervals(rounds, None),
+        (["intervals", _, workload], Some(rounds)) => intervals(rounds, Some(workload)),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -60,7 +62,7 @@ fn main() -> ExitCode {
 
 fn compare(rounds: usize) -> Result {
     let built = build::all(contenders::ALL)?;
-    let figures = run::rounds(&built.programs, rounds)?;
+    let figures = run::rounds(&built.programs, rounds, None)?;
     let text = report::comparison(&built, &figures)?;
     figures.write_csv(&root().join("benches/peers/runs.csv"))?;
     std::fs::write(root().join("BENCHMARKS.md"), &text)?;
@@ -68,9 +70,9 @@ fn compare(rounds: usize) -> Result {
     Ok(())
 }
 
-fn intervals(rounds: usize) -> Result {
+fn intervals(rounds: usize, workload: Option<&str>) -> Result {
     let built = build::all(contenders::INTERVALS)?;
-    let figures = run::rounds(&built.programs, rounds)?;
+    let figures = run::rounds(&built.programs, rounds, workload)?;
     println!("{}", report::intervals(&built, &figures)?);
     Ok(())
 }

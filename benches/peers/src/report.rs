@@ -100,6 +100,8 @@ pub(crate) fn intervals(built: &Built, figures: &Figures) -> Result<String> {
         .collect();
     let mut text = String::new();
     ratios(&mut text, &finer, figures)?;
+    writeln!(text)?;
+    server(&mut text, &contenders, figures)?;
     writeln!(text, "\nPeak resident memory, MiB:\n")?;
     absolute(&mut text, &contenders, figures, |run| run.peak_kib / 1024.0)?;
     Ok(text)

@@ -12,9 +12,19 @@ use crate::statistics::median;
 /// The workload that is driven from outside.
 pub(crate) const SERVER: &str = "server";
 
-pub(crate) fn rounds(programs: &[Program], rounds: usize) -> Result<Figures> {
+/// Of one workload, or of all.
+pub(crate) fn rounds(
+    programs: &[Program],
+    rounds: usize,
+    workload: Option<&str>,
+) -> Result<Figures> {
     let first = programs.first().ok_or("nothing was built")?;
-    let mut figures = Figures::new(workloads(first)?);
+    let mut workloads = workloads(first)?;
+    workloads.retain(|known| workload.is_none_or(|name| known.name == name));
+    if workloads.is_empty() {
+        return Err("no workload is called that".into());
+    }
+    let mut figures = Figures::new(workloads);
     figures.rounds = rounds;
     for round in 1..=rounds {
         for workload in figures.workloads.clone() {

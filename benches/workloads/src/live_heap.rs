@@ -3,6 +3,8 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use crate::usage;
+
 /// 64 bytes with the link.
 struct Object {
     _next: Option<Box<Object>>,
@@ -26,16 +28,8 @@ pub(crate) fn main(mut args: impl Iterator<Item = String>) -> ExitCode {
         }));
     }
     black_box(&objects);
-    println!("{} {}", resident("VmHWM:"), resident("VmRSS:"));
+    println!("{} {}", usage::peak_kib(), usage::resident_kib());
     // Dropped one by one, each with the rest in it, they would overflow the stack.
     std::mem::forget(objects);
     ExitCode::SUCCESS
-}
-
-/// Kilobytes, of which the kernel keeps count.
-fn resident(what: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(what));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0)
 }
