@@ -86,9 +86,10 @@ fn workloads(contenders: &Contenders) -> Result<Vec<Workload>, Box<dyn Error>> {
     let listing = contenders.run(ALLOCATORS[0], None, &[])?;
     let workload = |line: &str| {
         let (name, rest) = line.split_once('\t')?;
-        Some(Workload {
+        let (kind, operation) = rest.split_once('\t')?;
+        (kind != "Application").then(|| Workload {
             name: name.to_owned(),
-            operation: rest.strip_prefix("Blocks\t")?.to_owned(),
+            operation: operation.to_owned(),
         })
     };
     Ok(listing.lines().filter_map(workload).collect())

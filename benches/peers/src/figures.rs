@@ -28,6 +28,8 @@ pub(crate) struct Workload {
     pub(crate) name: String,
     /// What one operation is.
     pub(crate) operation: String,
+    /// Does it count in the means and for the targets?
+    pub(crate) counts: bool,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +46,11 @@ impl Figures {
             workloads,
             ..Self::default()
         }
+    }
+
+    /// Those that count.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = &Workload> {
+        self.workloads.iter().filter(|workload| workload.counts)
     }
 
     pub(crate) fn push(&mut self, contender: &Contender, workload: &Workload, run: Run) {
@@ -89,11 +96,10 @@ impl Figures {
         Estimate::of_median(&self.ratios(contender, workload, figure))
     }
 
-    /// The geometric mean of the ratios of all workloads.
+    /// The geometric mean of the ratios of all workloads that count.
     pub(crate) fn mean_ratio(&self, contender: &Contender) -> Estimate {
         let ratios: Vec<_> = self
-            .workloads
-            .iter()
+            .counted()
             .map(|workload| self.ratios(contender, workload, |run| run.ns))
             .collect();
         Estimate::of_geometric_mean(&ratios)

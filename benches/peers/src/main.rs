@@ -14,6 +14,7 @@
 //!
 //! It reports and never judges: wall time on a shared machine is no test.
 
+mod benches;
 mod build;
 mod contenders;
 mod figures;
@@ -63,7 +64,8 @@ fn main() -> ExitCode {
 fn compare(rounds: usize) -> Result {
     let built = build::all(contenders::ALL)?;
     let figures = run::rounds(&built.programs, rounds, None)?;
-    let text = report::comparison(&built, &figures)?;
+    let benches = benches::run_all()?;
+    let text = report::comparison(&built, &figures, &benches)?;
     figures.write_csv(&root().join("benches/peers/runs.csv"))?;
     std::fs::write(root().join("BENCHMARKS.md"), &text)?;
     println!("{text}");

@@ -46,8 +46,12 @@ fn workloads(program: &Program) -> Result<Vec<Workload>> {
     let listing = String::from_utf8(Command::new(&program.path).output()?.stdout)?;
     let workload = |line: &str| {
         let mut parts = line.split('\t').map(str::to_owned);
-        let (name, _kind, operation) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(Workload { name, operation })
+        let (name, kind, operation) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Workload {
+            name,
+            operation,
+            counts: kind != "Bare",
+        })
     };
     Ok(listing.lines().filter_map(workload).collect())
 }

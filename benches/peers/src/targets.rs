@@ -56,8 +56,7 @@ fn worst(
     is_meant: impl Fn(&Workload) -> bool,
 ) -> Target {
     let meant: Vec<_> = figures
-        .workloads
-        .iter()
+        .counted()
         .filter(|workload| is_meant(workload))
         .collect();
     let above: Vec<_> = meant
@@ -66,7 +65,7 @@ fn worst(
         .filter(|(ratio, _)| ratio.high > limit)
         .map(|(ratio, workload)| format!("{} {ratio}", workload.name))
         .collect();
-    let which = if meant.len() == figures.workloads.len() {
+    let which = if meant.len() == figures.counted().count() {
         "no workload".to_owned()
     } else {
         format!("none of {}", APPLICATIONS.join(", "))
@@ -105,8 +104,7 @@ fn behind_the_best<'a>(
     figures: &Figures,
 ) -> Target {
     let behind: Vec<_> = figures
-        .workloads
-        .iter()
+        .counted()
         .filter_map(|workload| {
             let ours = ratio(contender, workload, figures);
             let best = peers
@@ -129,8 +127,7 @@ fn behind_the_best<'a>(
 
 fn exact_overhead(ours: &Contender, theirs: &Contender, figures: &Figures) -> Target {
     let above: Vec<_> = figures
-        .workloads
-        .iter()
+        .counted()
         .filter_map(|workload| {
             let ours = ratio(ours, workload, figures).high - 1.0;
             let theirs = ratio(theirs, workload, figures).value - 1.0;

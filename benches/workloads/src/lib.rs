@@ -31,6 +31,9 @@ struct Workload {
 enum Kind {
     /// Allocates and does next to nothing else.
     Blocks,
+    /// Allocates more than a program could ever write to, and writes nothing. Good
+    /// for seeing what an allocator itself does, and for nothing else.
+    Bare,
     /// Allocates as programs do, while it works.
     Application,
 }
@@ -63,7 +66,7 @@ const ALL: &[Workload] = &[
     },
     Workload {
         name: "realloc_growth",
-        kind: Kind::Blocks,
+        kind: Kind::Bare,
         operation: "double a block, 64 B to 64 KiB",
         run: blocks::realloc_growth,
     },
