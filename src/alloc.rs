@@ -80,6 +80,11 @@ impl<A> Alloc<A> {
     /// Keeps the profiler's own tables below `bytes` bytes of address space,
     /// which take memory as they fill. The default is 256 MiB. Samples that do
     /// not fit are counted as lost, see [`Stats`](crate::Stats).
+    ///
+    /// Beside them there are 4 MiB of counts, one for each KiB of a stretch of the
+    /// address space, and a stack of less than a quarter of a MiB for each thread
+    /// that takes a sample while others do, 32 at most. They too take memory as they
+    /// are used.
     #[must_use]
     pub const fn with_memory_limit(mut self, bytes: u64) -> Self {
         self.built_in.memory_limit_bytes = bytes;

@@ -54,9 +54,16 @@ pub fn unwind(data: &[u8]) {
     let mut frame = Frame::of(start.wrapping_add(sp % 2048), start.wrapping_add(fp));
     let mut address = address;
     for _ in 0..=WORDS {
-        let rule = PackedRule::of(table.rule(address, &mut context)).unpack();
-        match frame.step(&rule, &bounds) {
-            Ok(return_address) => address = return_address.wrapping_sub(1),
+        let rule = PackedRule::of(table.rule(address, &mut context));
+        let before = frame;
+        match frame.step(&rule.unpack(), &bounds) {
+            Ok(return_address) => {
+                // Taken again, the step leads to the same.
+                if let Some(taken) = frame.taken_from(&before, rule, return_address) {
+                    assert_eq!(taken.again(&before, &bounds), Some(frame));
+                }
+                address = return_address.wrapping_sub(1);
+            }
             Err(Stop::Root | Stop::Cut) => return,
         }
     }

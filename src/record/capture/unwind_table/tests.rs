@@ -191,11 +191,17 @@ fn walk_garbage(rule: Rule, random: &mut Random) -> u64 {
     }
     let bounds = Bounds::of(start..start + 512);
     let mut frame = Frame::of(start + (random.next() % 8) * 8, words[0]);
-    let packed = PackedRule::of(rule).unpack();
+    let packed = PackedRule::of(rule);
     let mut found = 0;
     loop {
-        match frame.step(&packed, &bounds) {
-            Ok(_) => found += 1,
+        let before = frame;
+        match frame.step(&packed.unpack(), &bounds) {
+            Ok(caller) => {
+                found += 1;
+                if let Some(taken) = frame.taken_from(&before, packed, caller) {
+                    assert_eq!(taken.again(&before, &bounds), Some(frame));
+                }
+            }
             Err(Stop::Root | Stop::Cut) => break found,
         }
         assert!(found <= 64, "a walk that goes in circles");
