@@ -7,6 +7,7 @@ use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::ptr;
 
 /// The size of what plugins allocate. Nothing else asks for it.
 pub const BYTES: usize = 7_777;
@@ -16,14 +17,32 @@ pub const BYTES: usize = 7_777;
 /// # Panics
 /// If it cannot be built.
 pub fn build(folder: &Path, name: &str) -> PathBuf {
+    // Each has a build id, as linkers write it by default or are asked to.
+    build_with(folder, name, "--build-id")
+}
+
+/// Builds the same code as `first`, with a build id of its own: as if it had been
+/// built again, with something changed that is elsewhere.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn rebuild_first(folder: &Path) -> PathBuf {
+    build_with(
+        folder,
+        "first",
+        "--build-id=0x0123456789abcdef0123456789abcdef01234567",
+    )
+}
+
+fn build_with(folder: &Path, name: &str, build_id: &str) -> PathBuf {
     let library = folder.join(format!("lib{name}.so"));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/plugin.rs");
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let status = Command::new(rustc)
         .args(["--edition=2024", "--crate-type=cdylib", "-g"])
         .args(["--crate-name=plugin", "-Copt-level=1", "-Cpanic=abort"])
-        // Each has a build id, as linkers write it by default or are asked to.
-        .args(["-Clink-arg=-Wl,--build-id", "--cfg", name, "-o"])
+        .arg(format!("-Clink-arg=-Wl,{build_id}"))
+        .args(["--cfg", name, "-o"])
         .arg(&library)
         .arg(source)
         .status()
@@ -73,6 +92,27 @@ impl Plugin {
                 allocate: mem::transmute::<*mut c_void, extern "C" fn(usize) -> *mut u8>(allocate),
             }
         }
+    }
+
+    /// Opens a library so that its code is where `code` was.
+    ///
+    /// # Panics
+    /// If the loader never uses the range again.
+    pub fn open_at(library: &Path, code: usize) -> Self {
+        for _ in 0..100 {
+            let plugin = Self::open(library);
+            if plugin.code().abs_diff(code) < 4096 {
+                return plugin;
+            }
+            plugin.close();
+            // What lies in the hole otherwise is put in the way until it is not.
+            // SAFETY: a new mapping that is only ever there.
+            unsafe {
+                let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+                libc::mmap(ptr::null_mut(), 4096, libc::PROT_NONE, flags, -1, 0)
+            };
+        }
+        panic!("the loader never used the range again");
     }
 
     /// Has the plugin allocate a block, which outlives it.

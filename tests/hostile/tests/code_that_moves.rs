@@ -5,9 +5,6 @@
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 
-use std::path::Path;
-use std::ptr;
-
 use heapprof::Alloc;
 use heapprof_end_to_end::{Profile, Values};
 use heapprof_hostile::folder;
@@ -18,25 +15,6 @@ static ALLOC: Alloc = Alloc::system().with_sample_interval(1);
 
 fn profile() -> Profile {
     Profile::decode(&heapprof::dump_heap().expect("the heap is dumped"))
-}
-
-/// Opens `library` so that its code is where `code` was.
-fn open_at(library: &Path, code: usize) -> Plugin {
-    // What lies in the hole otherwise is put in the way until it is not.
-    let mut in_the_way = Vec::new();
-    for _ in 0..100 {
-        let plugin = Plugin::open(library);
-        if plugin.code().abs_diff(code) < 4096 {
-            return plugin;
-        }
-        plugin.close();
-        // SAFETY: a new mapping that is only ever there.
-        in_the_way.push(unsafe {
-            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-            libc::mmap(ptr::null_mut(), 4096, libc::PROT_NONE, flags, -1, 0)
-        });
-    }
-    panic!("the loader never used the range again");
 }
 
 #[test]
@@ -58,7 +36,7 @@ fn a_library_opened_over_a_closed_one_is_not_mistaken_for_it() {
 
     let code = plugin.code();
     plugin.close();
-    let plugin = open_at(&second, code);
+    let plugin = Plugin::open_at(&second, code);
     // Its code is where the first one's was, and nobody listed it.
     let between = plugin.allocate();
     let after_closing = profile();
