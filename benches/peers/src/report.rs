@@ -33,12 +33,12 @@ and writes to none of it, so it meets a sample every few hundred nanoseconds. `v
 const REASONS: &str = "\
 What stands in the way of the targets that are missed:
 
-- An allocation and its free take jemalloc 5 ns. The ten instructions that heapprof adds are half a nanosecond of that; where the
-  linker puts the functions moves it by as much again (`pair_64` read 1.01 and 1.12 in two builds that differ elsewhere).
+- An allocation and its free take jemalloc 5 ns. The ten instructions that heapprof adds are up to half a nanosecond of that, and
+  `pair_64` read 1.01 and 1.12 in two builds that differ elsewhere: where functions lie seems to matter as much.
 - glibc's arenas make `replacement_2` vary threefold from run to run, with and without a profiler.
 - Programs that work on what they allocate are at 0.97 to 1.04, with intervals that are wider than what is left to see.
-- dhat does not look at the stack again when a block is resized, so it is cheap where vectors grow. Elsewhere, half of what a sample
-  takes is a dozen atomic additions, which no lock saves.";
+- dhat seems not to look at the stack again when a block is resized: a resize costs it a seventh of an allocation. Elsewhere, a
+  dozen atomic additions are a good part of what a sample takes (five fewer made it 25 ns faster).";
 
 pub(crate) fn comparison(built: &Built, figures: &Figures, benches: &[Ran]) -> Result<String> {
     let contenders: Vec<_> = built
