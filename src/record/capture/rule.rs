@@ -186,6 +186,9 @@ impl Frame {
         let Rule::Caller(caller) = rule.unpack() else {
             return None;
         };
+        if !before.stack_pointer.is_multiple_of(8) {
+            return None;
+        }
         let frame_bytes = self.stack_pointer.checked_sub(before.stack_pointer)?;
         // Which word of the frame, if it is one.
         let place = |words: i16| {
