@@ -23,8 +23,8 @@ pub(super) fn comments(stats: &Stats, profile: &Profile) -> Vec<String> {
         (
             stats.lost_samples,
             format!(
-                "samples lost because a table or the memory limit was full, or memory was refused \
-                 (about {} bytes, under [lost] in the allocations; missing from what is in use)",
+                "samples lost because a table or the memory limit was full (about {} bytes, under \
+                 [lost] in the allocations; missing from what is in use)",
                 stats.lost_bytes
             ),
         ),

@@ -3,7 +3,9 @@
 //!
 //! Debug information is a hundred times the size of what is asked of it. So the
 //! units are gone through one after the other, each read for all addresses that
-//! lie in it and dropped before the next.
+//! lie in it and dropped before the next. (`addr2line`, which is less to maintain,
+//! keeps every unit that it once read: 20 to 60 MiB, most of which an allocator
+//! keeps as well. A test holds these frames against its.)
 
 use std::path::Path;
 
