@@ -6,7 +6,6 @@ use super::bounds::Bounds;
 use super::modules::{Known, Scratch};
 use super::rule::{Frame, PackedRule, Rule, Stop};
 use super::rule_cache::Found;
-use super::trail::Taken;
 use crate::record::stack::{ReturnAddress, StackEnd};
 
 /// Fills the scratch space's stack.
@@ -91,9 +90,8 @@ fn step_anew(
         Err(stop) => return Some(Err(stop)),
     };
     if known.stays_for_ever(image)
-        && let Some(taken) = frame.taken_from(&before, rule, return_address)
+        && let Some(taken) = frame.taken_from(&before, pc, rule, return_address)
     {
-        let taken = Taken { pc, ..taken };
         scratch.trail.keep(before.stack_pointer(), taken);
     }
     Some(Ok(Caller {

@@ -59,7 +59,7 @@ pub fn unwind(data: &[u8]) {
         match frame.step(&rule.unpack(), &bounds) {
             Ok(return_address) => {
                 // Taken again, the step leads to the same.
-                if let Some(taken) = frame.taken_from(&before, rule, return_address) {
+                if let Some(taken) = frame.taken_from(&before, address, rule, return_address) {
                     assert_eq!(taken.again(&before, &bounds), Some(frame));
                 }
                 address = return_address.wrapping_sub(1);

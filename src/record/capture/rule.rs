@@ -174,12 +174,13 @@ impl Frame {
         }
     }
 
-    /// How this frame was reached from the one `before`, by a rule: what the step
-    /// read, all of it within that frame, and what came of it. `None` where more
+    /// How this frame was reached from the one `before`, of a function at `pc`, by a
+    /// rule: what the step read, all of it within that frame, and what came of it. `None` where more
     /// would have to be told.
     pub(super) fn taken_from(
         &self,
         before: &Self,
+        pc: u64,
         rule: PackedRule,
         return_address: u64,
     ) -> Option<Taken> {
@@ -199,6 +200,7 @@ impl Frame {
             return None;
         };
         Some(Taken {
+            pc,
             frame_pointer: match caller.base {
                 Base::StackPointer => 0,
                 Base::FramePointer => before.frame_pointer?,
@@ -211,7 +213,6 @@ impl Frame {
                 Saved::At(words) => place(words).filter(|&at| at != 0)?,
                 Saved::Lost => return None,
             },
-            ..Taken::default()
         })
     }
 

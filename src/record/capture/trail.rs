@@ -125,7 +125,7 @@ mod tests {
     fn taken(rule: PackedRule, before: Frame, bounds: &Bounds) -> (Option<Taken>, Frame) {
         let mut frame = before;
         let caller = frame.step(&rule.unpack(), bounds).unwrap();
-        (frame.taken_from(&before, rule, caller), frame)
+        (frame.taken_from(&before, PC, rule, caller), frame)
     }
 
     #[test]

@@ -198,7 +198,7 @@ fn walk_garbage(rule: Rule, random: &mut Random) -> u64 {
         match frame.step(&packed.unpack(), &bounds) {
             Ok(caller) => {
                 found += 1;
-                if let Some(taken) = frame.taken_from(&before, packed, caller) {
+                if let Some(taken) = frame.taken_from(&before, 0x1000, packed, caller) {
                     assert_eq!(taken.again(&before, &bounds), Some(frame));
                 }
             }
