@@ -58,12 +58,9 @@ impl Figures {
         self.runs.entry(key).or_default().push(run);
     }
 
-    fn rounds_of(&self, contender: &str, workload: &Workload) -> &[Run] {
-        let runs = self
-            .runs
-            .iter()
-            .find(|((name, of), _)| *name == contender && *of == workload.name);
-        runs.map_or(&[], |(_, runs)| runs)
+    fn rounds_of(&self, contender: &'static str, workload: &Workload) -> &[Run] {
+        let runs = self.runs.get(&(contender, workload.name.clone()));
+        runs.map_or(&[], Vec::as_slice)
     }
 
     /// The median over the rounds.
