@@ -1,11 +1,10 @@
 #![forbid(unsafe_code)]
 //! What a reader of a profile should know about its limits.
 
-use super::profile::Profile;
 use crate::snapshot::Stats;
 
 /// One line each; nothing about what did not happen.
-pub(super) fn comments(stats: &Stats, profile: &Profile) -> Vec<String> {
+pub(super) fn comments(stats: &Stats, problems: &[String]) -> Vec<String> {
     let mut comments = vec![format!(
         "heapprof: own memory {} bytes (limit {}), not part of the figures",
         stats.own_bytes, stats.own_bytes_limit
@@ -63,8 +62,7 @@ pub(super) fn comments(stats: &Stats, profile: &Profile) -> Vec<String> {
         );
     }
     comments.extend(
-        profile
-            .problems
+        problems
             .iter()
             .map(|p| format!("heapprof: no names from {p}")),
     );

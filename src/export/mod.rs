@@ -1,12 +1,14 @@
 //! From a [`Snapshot`](crate::Snapshot) to what people read: ordinary Rust, far
 //! from the allocation path.
 //!
-//! A snapshot becomes a [`profile`] (functions, locations, mappings, samples),
-//! with names from [`symbolize`] and without the frames of the allocator itself
-//! ([`hidden`]); [`pprof`] encodes it. [`top`] lists the biggest sites.
+//! Stacks become a [`profile`] (functions, locations, mappings, samples), with
+//! names from [`symbolize`]; [`pprof`] encodes it. [`heap`] makes one of a snapshot,
+//! without the frames of the allocator itself ([`hidden`]). [`top`] lists the biggest
+//! sites.
 
 mod comments;
 mod frame;
+mod heap;
 mod hidden;
 mod options;
 mod owner;

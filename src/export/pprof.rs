@@ -1,6 +1,5 @@
 #![forbid(unsafe_code)]
-//! A profile as `go tool pprof` reads it: protobuf, gzipped, with the
-//! conventions of Go's own heap profiles.
+//! A profile as `go tool pprof` reads it: protobuf, gzipped.
 
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
@@ -9,83 +8,60 @@ use flate2::{Compression, GzBuilder};
 use prost::Message;
 use rustc_hash::FxHashMap;
 
-use super::profile::{Function, Location, Mapping, Profile, Sample};
-use super::{PprofOptions, Symbols, View, comments, proto};
-use crate::error::Error;
-use crate::record::thread;
-use crate::snapshot::Snapshot;
+use super::profile::{Function, Label, LabelValue, Location, Mapping, Profile, Sample, Values};
+use super::proto;
 
-/// What `pprof` is to leave out, with everything called from it, when it looks
-/// up names itself. Nothing here ever calls the program back: `pprof` cuts at
-/// the outermost match, so that a wider pattern would cut away user code.
-const DROP_FRAMES: &str = "(__rustc::)?__(rust|rg|rdl)_(alloc|alloc_zeroed|realloc)\
-    |alloc::alloc::(alloc|alloc_zeroed|realloc|exchange_malloc)";
+/// The name of a figure and its unit.
+pub(crate) type ValueType = (&'static str, &'static str);
 
-impl Snapshot {
-    /// Writes a profile for `go tool pprof`: gzipped protobuf, with objects and
-    /// bytes allocated and in use.
-    ///
-    /// The same snapshot and options always give the same bytes, as long as the
-    /// program's files stay in place. What limits the profile (samples lost,
-    /// stacks cut, modules without names) is said in its comments
-    /// (`pprof -comments`).
-    ///
-    /// Costs what [`Symbols`] says, and memory in proportion to the number of
-    /// records.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Write`] if `writer` fails.
-    pub fn write_pprof(
-        &self,
-        writer: &mut (impl Write + ?Sized),
-        options: PprofOptions,
-    ) -> Result<(), Error> {
-        let _busy = thread::busy();
-        let profile = Profile::new(self, options.symbols);
-        let message = encode(self, &profile, options);
-        compress(&message.encode_to_vec(), writer).map_err(Error::Write)
-    }
+/// What is said of a profile as a whole.
+#[derive(Debug)]
+pub(crate) struct Header {
+    /// One for each number of a sample.
+    pub(crate) sample_types: &'static [ValueType],
+    /// What is shown first. Without it, `pprof` takes the last.
+    pub(crate) default_sample_type: Option<&'static str>,
+    /// What there is a sample of every `period` units.
+    pub(crate) period_type: ValueType,
+    pub(crate) period: i64,
+    /// When it was complete; of a profile over a time, when that began.
+    pub(crate) taken_at: SystemTime,
+    pub(crate) duration: Option<Duration>,
+    /// Functions that `pprof` is to leave out when it looks up names itself.
+    pub(crate) drop_frames: Option<&'static str>,
+    pub(crate) comments: Vec<String>,
 }
 
-fn compress(bytes: &[u8], writer: &mut (impl Write + ?Sized)) -> io::Result<()> {
+/// Writes a profile, compressed. The caller is busy.
+pub(crate) fn write(
+    header: &Header,
+    profile: &Profile<impl Values>,
+    writer: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
+    let message = encode(header, profile).encode_to_vec();
     // No time in the header: the same profile gives the same bytes.
     let mut gzip = GzBuilder::new().mtime(0).write(writer, Compression::fast());
-    gzip.write_all(bytes)?;
+    gzip.write_all(&message)?;
     gzip.finish()?.flush()
 }
 
-fn encode(snapshot: &Snapshot, profile: &Profile, options: PprofOptions) -> proto::Profile {
+fn encode(header: &Header, profile: &Profile<impl Values>) -> proto::Profile {
     let mut strings = StringTable::default();
-    let value_type = |strings: &mut StringTable, kind, unit| proto::ValueType {
-        kind: strings.index(kind),
-        unit: strings.index(unit),
-    };
     proto::Profile {
-        period_type: Some(value_type(&mut strings, "space", "bytes")),
-        period: to_i64(snapshot.stats.sample_interval),
-        sample_type: [
-            ("alloc_objects", "count"),
-            ("alloc_space", "bytes"),
-            ("inuse_objects", "count"),
-            ("inuse_space", "bytes"),
-        ]
-        .map(|(kind, unit)| value_type(&mut strings, kind, unit))
-        .to_vec(),
-        // Without one, pprof takes the last.
-        default_sample_type: match options.view {
-            View::InUse => 0,
-            View::Allocs => strings.index("alloc_space"),
-        },
-        time_nanos: snapshot
+        period_type: Some(strings.value_type(header.period_type)),
+        period: header.period,
+        sample_type: header
+            .sample_types
+            .iter()
+            .map(|&value_type| strings.value_type(value_type))
+            .collect(),
+        default_sample_type: strings.index(header.default_sample_type.unwrap_or_default()),
+        time_nanos: header
             .taken_at
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, nanos),
-        duration_nanos: snapshot.duration.map_or(0, nanos),
-        drop_frames: match options.symbols {
-            Symbols::Full | Symbols::Names => 0,
-            Symbols::None => strings.index(DROP_FRAMES),
-        },
+        duration_nanos: header.duration.map_or(0, nanos),
+        drop_frames: strings.index(header.drop_frames.unwrap_or_default()),
         sample: profile
             .samples
             .iter()
@@ -98,9 +74,10 @@ fn encode(snapshot: &Snapshot, profile: &Profile, options: PprofOptions) -> prot
             .map(|(id, f)| function(id, f, &mut strings))
             .collect(),
         mapping: numbered(&profile.mappings)
-            .map(|(id, m)| mapping(id, m, options.symbols, &mut strings))
+            .map(|(id, m)| mapping(id, m, &mut strings))
             .collect(),
-        comment: comments::comments(&snapshot.stats, profile)
+        comment: header
+            .comments
             .iter()
             .map(|comment| strings.index(comment))
             .collect(),
@@ -108,21 +85,25 @@ fn encode(snapshot: &Snapshot, profile: &Profile, options: PprofOptions) -> prot
     }
 }
 
-fn sample(sample: &Sample, strings: &mut StringTable) -> proto::Sample {
-    let (allocated, in_use) = (&sample.allocated, &sample.in_use);
-    let label = sample.object_size.map(|size| proto::Label {
-        key: strings.index("bytes"),
-        num: to_i64(size),
-    });
+fn sample(sample: &Sample<impl Values>, strings: &mut StringTable) -> proto::Sample {
     proto::Sample {
         location_id: sample.locations.iter().map(|id| number(id.0)).collect(),
-        value: vec![
-            allocated.objects(),
-            allocated.bytes,
-            in_use.objects(),
-            in_use.bytes,
-        ],
-        label: label.into_iter().collect(),
+        value: sample.values.numbers(),
+        label: sample.labels.iter().map(|l| label(l, strings)).collect(),
+    }
+}
+
+fn label(label: &Label, strings: &mut StringTable) -> proto::Label {
+    let key = strings.index(&label.key);
+    let (str, num, num_unit) = match &label.value {
+        LabelValue::Text(text) => (strings.index(text), 0, 0),
+        LabelValue::Number(number, unit) => (0, *number, strings.index(unit)),
+    };
+    proto::Label {
+        key,
+        str,
+        num,
+        num_unit,
     }
 }
 
@@ -152,12 +133,7 @@ fn function(id: u64, function: &Function, strings: &mut StringTable) -> proto::F
     }
 }
 
-fn mapping(
-    id: u64,
-    mapping: &Mapping,
-    symbols: Symbols,
-    strings: &mut StringTable,
-) -> proto::Mapping {
+fn mapping(id: u64, mapping: &Mapping, strings: &mut StringTable) -> proto::Mapping {
     let build_id: String = mapping
         .module
         .build_id
@@ -173,7 +149,7 @@ fn mapping(
         build_id: strings.index(&build_id),
         // Keeps pprof from looking again. `go tool pprof` reads no Rust debug
         // information, and would put shorter names in place of these.
-        has_functions: symbols != Symbols::None && mapping.is_symbolized,
+        has_functions: mapping.is_symbolized,
     }
 }
 
@@ -188,10 +164,6 @@ fn number(index: usize) -> u64 {
 
 fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn to_i64(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 struct StringTable {
@@ -217,6 +189,13 @@ impl StringTable {
         self.list.push(text.to_owned());
         self.indices.insert(text.to_owned(), index);
         index
+    }
+
+    fn value_type(&mut self, (kind, unit): ValueType) -> proto::ValueType {
+        proto::ValueType {
+            kind: self.index(kind),
+            unit: self.index(unit),
+        }
     }
 }
 

@@ -1,27 +1,27 @@
 #![forbid(unsafe_code)]
-//! A snapshot as a profile: samples that refer to locations, locations to
-//! functions and mappings.
+//! Stacks as a profile: samples that refer to locations, locations to functions
+//! and mappings. What the samples count is for whoever makes the profile to say.
 //!
-//! Everything is in an order that follows from the snapshot's contents alone, so
-//! that the same snapshot gives the same profile.
+//! Everything is in an order that follows from the stacks alone, so that the same
+//! stacks give the same profile.
 
 mod addresses;
 mod interner;
+mod stack;
 
 use std::mem;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::counts::Counts;
 use crate::module::{Module, Segment};
-use crate::snapshot::{Record, Snapshot, StackEnd};
 
 use super::Symbols;
 use super::frame::Frame;
 use super::hidden::hidden_frames;
 use addresses::{AddressId, Addresses};
 use interner::Interner;
+pub(crate) use stack::{Label, LabelValue, Stack, Values};
 
 /// An index into [`Profile::functions`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,10 +35,19 @@ pub(crate) struct LocationId(pub(crate) usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct MappingId(pub(crate) usize);
 
-/// A snapshot, ready to be encoded.
-#[derive(Debug, Default)]
-pub(crate) struct Profile {
-    pub(crate) samples: Vec<Sample>,
+/// Which frames at the top of a stack are not shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hide {
+    /// Those of the allocator: see [`super::hidden`].
+    Allocator,
+    #[allow(dead_code, reason = "for profiles other than the heap's")]
+    Nothing,
+}
+
+/// Stacks, ready to be encoded.
+#[derive(Debug)]
+pub(crate) struct Profile<V> {
+    pub(crate) samples: Vec<Sample<V>>,
     pub(crate) locations: Vec<Location>,
     pub(crate) functions: Vec<Function>,
     /// The main program first, as pprof expects.
@@ -47,15 +56,13 @@ pub(crate) struct Profile {
     pub(crate) problems: Vec<String>,
 }
 
-/// What was allocated at one stack in objects of one size.
+/// What was counted at one stack, under the same labels.
 #[derive(Debug)]
-pub(crate) struct Sample {
+pub(crate) struct Sample<V> {
     /// Innermost first.
     pub(crate) locations: Vec<LocationId>,
-    /// In bytes; unknown of lost samples.
-    pub(crate) object_size: Option<u64>,
-    pub(crate) allocated: Counts,
-    pub(crate) in_use: Counts,
+    pub(crate) labels: Vec<Label>,
+    pub(crate) values: V,
 }
 
 /// An address in code, without the frames that are not shown.
@@ -94,31 +101,30 @@ pub(crate) struct Mapping {
     pub(crate) is_symbolized: bool,
 }
 
-impl Profile {
-    /// Symbolizes the snapshot's addresses and leaves out the allocator's frames.
-    pub(crate) fn new(snapshot: &Snapshot, symbols: Symbols) -> Self {
-        let mut addresses = Addresses::new(snapshot, symbols);
+impl<V: Values> Profile<V> {
+    /// Symbolizes the stacks' addresses. Samples come in the order of the stacks;
+    /// those of equal stacks and labels are one.
+    pub(crate) fn new(
+        stacks: Vec<Stack<'_, V>>,
+        modules: &[Arc<Module>],
+        symbols: Symbols,
+        hide: Hide,
+    ) -> Self {
+        let mut addresses = Addresses::new(&stacks, modules, symbols);
         let profile = Profile {
+            samples: Vec::new(),
+            locations: Vec::new(),
+            functions: Vec::new(),
             mappings: mem::take(&mut addresses.mappings),
             problems: mem::take(&mut addresses.problems),
-            ..Self::default()
         };
-        let mut builder = Builder::new(&addresses, profile);
-        let mut records: Vec<&Record> = snapshot.records.iter().collect();
-        records.sort_by_key(|r| {
-            (
-                r.stack,
-                r.stack_end,
-                r.object_size,
-                r.module_generation,
-                r.id,
-            )
-        });
-        for record in records {
-            builder.add_record(record);
+        let mut builder = Builder::new(&addresses, profile, hide);
+        for stack in stacks {
+            builder.add(stack);
         }
-        builder.add_lost(snapshot);
-        builder.finish()
+        let mut profile = builder.profile;
+        profile.samples.retain(|sample| !sample.values.is_nothing());
+        profile
     }
 }
 
@@ -130,19 +136,21 @@ enum LocationKey {
     Note(&'static str),
 }
 
-struct Builder<'a> {
+struct Builder<'a, V> {
     addresses: &'a Addresses,
-    profile: Profile,
+    hide: Hide,
+    profile: Profile<V>,
     locations: Interner<LocationKey>,
     functions: Interner<(Arc<str>, Arc<str>, Arc<str>)>,
     /// Positions in `profile.samples`.
-    samples: FxHashMap<(Vec<LocationId>, u64), usize>,
+    samples: FxHashMap<(Vec<LocationId>, Vec<Label>), usize>,
 }
 
-impl<'a> Builder<'a> {
-    fn new(addresses: &'a Addresses, profile: Profile) -> Self {
+impl<'a, V: Values> Builder<'a, V> {
+    fn new(addresses: &'a Addresses, profile: Profile<V>, hide: Hide) -> Self {
         Self {
             addresses,
+            hide,
             profile,
             locations: Interner::default(),
             functions: Interner::default(),
@@ -150,10 +158,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn add_record(&mut self, record: &Record) {
-        let ids: Vec<AddressId> = self.addresses.of(record).collect();
+    fn add(&mut self, stack: Stack<'_, V>) {
+        let ids: Vec<AddressId> = self.addresses.of(&stack).collect();
         let owners = ids.iter().flat_map(|&id| self.addresses.owners(id));
-        let mut hidden = hidden_frames(owners.copied());
+        let mut hidden = match self.hide {
+            Hide::Allocator => hidden_frames(owners.copied()),
+            Hide::Nothing => 0,
+        };
 
         let mut locations = Vec::with_capacity(ids.len() + 1);
         for address in ids {
@@ -165,53 +176,27 @@ impl<'a> Builder<'a> {
             locations.push(self.location(LocationKey::Code { address, hidden }));
             hidden = 0;
         }
-        let note = match record.stack_end {
-            StackEnd::Root => None,
-            StackEnd::TooDeep => Some("[truncated: deeper than 128 frames]"),
-            StackEnd::Cut => Some("[cut: unknown code]"),
-            StackEnd::NotCaptured => Some("[no stack]"),
-        };
-        locations.extend(note.map(|note| self.location(LocationKey::Note(note))));
-        self.add_sample(locations, record);
+        locations.extend(
+            stack
+                .note
+                .map(|note| self.location(LocationKey::Note(note))),
+        );
+        self.add_sample(locations, stack.labels, stack.values);
     }
 
-    fn add_sample(&mut self, locations: Vec<LocationId>, record: &Record) {
+    fn add_sample(&mut self, locations: Vec<LocationId>, labels: Vec<Label>, values: V) {
         let samples = &mut self.profile.samples;
-        let key = (locations, record.object_size);
+        let key = (locations, labels);
         if let Some(&index) = self.samples.get(&key) {
-            let sample = &mut samples[index];
-            sample.allocated = sample.allocated.plus(&record.allocated);
-            sample.in_use = sample.in_use.plus(&record.in_use);
+            samples[index].values = samples[index].values.plus(&values);
             return;
         }
         samples.push(Sample {
             locations: key.0.clone(),
-            object_size: Some(record.object_size),
-            allocated: record.allocated,
-            in_use: record.in_use,
+            labels: key.1.clone(),
+            values,
         });
         self.samples.insert(key, samples.len() - 1);
-    }
-
-    /// Samples that could not be kept are allocations all the same. Whether they
-    /// were freed is not known.
-    fn add_lost(&mut self, snapshot: &Snapshot) {
-        let stats = &snapshot.stats;
-        if stats.lost_samples == 0 {
-            return;
-        }
-        let locations = vec![self.location(LocationKey::Note("[lost]"))];
-        let allocated = Counts::estimated(
-            i64::try_from(stats.lost_objects).unwrap_or(i64::MAX),
-            i64::try_from(stats.lost_bytes).unwrap_or(i64::MAX),
-        );
-        let in_use = Counts::default();
-        self.profile.samples.push(Sample {
-            locations,
-            object_size: None,
-            allocated,
-            in_use,
-        });
     }
 
     fn location(&mut self, key: LocationKey) -> LocationId {
@@ -271,14 +256,5 @@ impl<'a> Builder<'a> {
             line: 0,
             start_line: 0,
         })
-    }
-
-    /// Without samples of which nothing is left after counters cancelled out.
-    fn finish(self) -> Profile {
-        let mut profile = self.profile;
-        profile.samples.retain(|sample| {
-            sample.allocated != Counts::default() || sample.in_use != Counts::default()
-        });
-        profile
     }
 }

@@ -58,8 +58,12 @@ pub(crate) struct Sample {
 pub(crate) struct Label {
     #[prost(int64, tag = "1")]
     pub(crate) key: i64,
+    #[prost(int64, tag = "2")]
+    pub(crate) str: i64,
     #[prost(int64, tag = "3")]
     pub(crate) num: i64,
+    #[prost(int64, tag = "4")]
+    pub(crate) num_unit: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

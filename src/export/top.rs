@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use super::heap::Memory;
 use super::owner::{Owner, owner};
 use super::profile::{Profile, Sample};
 use super::{Symbols, View};
@@ -39,7 +40,7 @@ impl Snapshot {
     /// Costs what [`Symbols::Full`] says.
     pub fn top_sites(&self, limit: usize, view: View) -> Vec<Site> {
         let _busy = thread::busy();
-        let profile = Profile::new(self, Symbols::Full);
+        let profile = Profile::of_heap(self, Symbols::Full);
         let owners: Vec<Owner> = profile
             .functions
             .iter()
@@ -53,12 +54,12 @@ impl Snapshot {
             let position = *positions.entry(key).or_insert(sites.len());
             match sites.get_mut(position) {
                 Some(known) => {
-                    known.allocated = known.allocated.plus(&sample.allocated);
-                    known.in_use = known.in_use.plus(&sample.in_use);
+                    known.allocated = known.allocated.plus(&sample.values.allocated);
+                    known.in_use = known.in_use.plus(&sample.values.in_use);
                 }
                 None => {
-                    site.allocated = sample.allocated;
-                    site.in_use = sample.in_use;
+                    site.allocated = sample.values.allocated;
+                    site.in_use = sample.values.in_use;
                     sites.push(site);
                 }
             }
@@ -78,7 +79,7 @@ fn bytes(site: &Site, view: View) -> i64 {
 }
 
 /// The site of a sample, without its figures.
-fn site_of(profile: &Profile, owners: &[Owner], sample: &Sample) -> Site {
+fn site_of(profile: &Profile<Memory>, owners: &[Owner], sample: &Sample<Memory>) -> Site {
     let (allocated, in_use) = (Counts::default(), Counts::default());
     let mut first = None;
     for id in &sample.locations {

@@ -1,12 +1,15 @@
 //! Profiles decoded by a reader that shares no code with the writer.
 
-use std::io::Read;
-use std::time::Duration;
+use std::io::{self, Read, Write};
+use std::time::{Duration, SystemTime};
 
 use super::decoder::Profile as Decoded;
-use super::*;
+use crate::error::Error;
+use crate::export::pprof::{self, Header};
+use crate::export::profile::{Hide, Label, LabelValue, Profile, Stack};
 use crate::export::testing::{module, record, snapshot};
-use crate::snapshot::StackEnd;
+use crate::export::{PprofOptions, Symbols, View};
+use crate::snapshot::{ReturnAddress, Snapshot, StackEnd};
 use flate2::read::GzDecoder;
 
 fn bytes(snapshot: &Snapshot, options: PprofOptions) -> Vec<u8> {
@@ -16,14 +19,16 @@ fn bytes(snapshot: &Snapshot, options: PprofOptions) -> Vec<u8> {
 }
 
 fn decode(snapshot: &Snapshot, options: PprofOptions) -> Decoded {
+    decode_bytes(&bytes(snapshot, options))
+}
+
+fn decode_bytes(bytes: &[u8]) -> Decoded {
     let mut raw = Vec::new();
-    GzDecoder::new(&*bytes(snapshot, options))
-        .read_to_end(&mut raw)
-        .unwrap();
+    GzDecoder::new(bytes).read_to_end(&mut raw).unwrap();
     Decoded::parse(&raw)
 }
 
-fn text(profile: &Decoded, index: i64) -> &str {
+fn text_of(profile: &Decoded, index: i64) -> &str {
     &profile.string_table[usize::try_from(index).unwrap()]
 }
 
@@ -35,7 +40,7 @@ fn stacks(profile: &Decoded) -> Vec<Vec<String>> {
         let lines = &location(id).line;
         let named: Vec<String> = lines
             .iter()
-            .map(|line| text(profile, function(line.function_id).name).to_owned())
+            .map(|line| text_of(profile, function(line.function_id).name).to_owned())
             .collect();
         if named.is_empty() {
             vec!["?".to_owned()]
@@ -69,7 +74,7 @@ fn two_records() -> Snapshot {
 #[test]
 fn conventions_are_those_of_go() {
     let profile = decode(&two_records(), PprofOptions::default());
-    let text = |index| text(&profile, index);
+    let text = |index| text_of(&profile, index);
     assert_eq!(text(0), "");
     let types: Vec<_> = profile
         .sample_type
@@ -133,7 +138,7 @@ fn conventions_are_those_of_go() {
 fn views_and_differences() {
     let mut snapshot = two_records();
     let allocs = decode(&snapshot, PprofOptions::default().view(View::Allocs));
-    assert_eq!(text(&allocs, allocs.default_sample_type), "alloc_space");
+    assert_eq!(text_of(&allocs, allocs.default_sample_type), "alloc_space");
     snapshot.duration = Some(Duration::from_millis(1500));
     assert_eq!(
         decode(&snapshot, PprofOptions::default()).duration_nanos,
@@ -197,13 +202,90 @@ fn ends_of_stacks_are_said_at_the_root() {
         (&[30, 3000, 0, 0][..], 0)
     );
     assert!(profile.location.iter().all(|l| l.mapping_id == 0));
-    let comments: Vec<_> = profile.comment.iter().map(|&c| text(&profile, c)).collect();
+    let comments: Vec<_> = profile
+        .comment
+        .iter()
+        .map(|&c| text_of(&profile, c))
+        .collect();
     assert!(
         comments
             .iter()
             .any(|c| c.starts_with("heapprof: 3 samples lost")),
         "{comments:?}"
     );
+}
+
+/// Any figures over any stacks, with labels that tell apart what is otherwise one.
+#[test]
+fn other_profiles_have_figures_and_labels_of_their_own() {
+    let text = |key: &'static str, value: &'static str| Label {
+        key: key.into(),
+        value: LabelValue::Text(value.into()),
+    };
+    let size = Label {
+        key: "size".into(),
+        value: LabelValue::Number(7, "bytes"),
+    };
+    let stack = |labels, values| Stack {
+        frames: &[ReturnAddress(0x5101)],
+        module_generation: 0,
+        note: None,
+        labels,
+        values,
+    };
+    let stacks = vec![
+        stack(vec![text("thread", "one")], [1, 10]),
+        stack(vec![text("thread", "two"), size], [2, 20]),
+        stack(vec![text("thread", "one")], [3, 30]),
+        stack(vec![], [1, 1]),
+        stack(vec![], [-1, -1]),
+    ];
+    let modules = [module("/usr/bin/app", 0x5000, 0x6000)];
+    let profile = Profile::new(stacks, &modules, Symbols::Full, Hide::Nothing);
+    let header = Header {
+        sample_types: &[("samples", "count"), ("cpu", "nanoseconds")],
+        default_sample_type: None,
+        period_type: ("cpu", "nanoseconds"),
+        period: 10,
+        taken_at: SystemTime::UNIX_EPOCH,
+        duration: Some(Duration::from_secs(1)),
+        drop_frames: None,
+        comments: vec!["said".into()],
+    };
+    let mut bytes = Vec::new();
+    pprof::write(&header, &profile, &mut bytes).unwrap();
+    let profile = decode_bytes(&bytes);
+    let text = |index| text_of(&profile, index);
+    let types = profile.sample_type.iter();
+    let types: Vec<_> = types.map(|t| (text(t.ty), text(t.unit))).collect();
+    assert_eq!(types, [("samples", "count"), ("cpu", "nanoseconds")]);
+    let period_type = &profile.period_type;
+    assert_eq!(
+        (text(period_type.ty), text(period_type.unit), profile.period),
+        ("cpu", "nanoseconds", 10)
+    );
+    assert_eq!(profile.duration_nanos, 1_000_000_000);
+    let values: Vec<_> = profile.sample.iter().map(|s| &s.value[..]).collect();
+    assert_eq!(values, [[4, 40], [2, 20]], "what cancels out is left out");
+    let labels: Vec<Vec<_>> = profile
+        .sample
+        .iter()
+        .map(|s| {
+            let labels = s.label.iter();
+            labels
+                .map(|l| (text(l.key), text(l.str), l.num, text(l.num_unit)))
+                .collect()
+        })
+        .collect();
+    assert_eq!(
+        labels,
+        [
+            vec![("thread", "one", 0, "")],
+            vec![("thread", "two", 0, ""), ("size", "", 7, "bytes")],
+        ]
+    );
+    assert_eq!(text(profile.comment[0]), "said");
+    assert_eq!(profile.location[0].address, 0x5100);
 }
 
 #[test]
@@ -228,7 +310,7 @@ fn the_main_program_comes_first_and_closed_libraries_only_if_used() {
     let paths: Vec<_> = profile
         .mapping
         .iter()
-        .map(|m| text(&profile, m.filename))
+        .map(|m| text_of(&profile, m.filename))
         .collect();
     assert_eq!(paths[0], "/usr/bin/app");
     assert!(!paths.contains(&"/lib/unused.so"), "{paths:?}");
@@ -274,9 +356,9 @@ mod symbolized {
         // Others may be inlined into it.
         let line = profile.location[0].line.last().expect("a function");
         let function = &profile.function[line.function_id as usize - 1];
-        assert!(text(&profile, function.name).contains("symbolized::call"));
-        assert!(text(&profile, function.system_name).starts_with("_"));
-        assert!(text(&profile, function.filename).ends_with(file!()));
+        assert!(text_of(&profile, function.name).contains("symbolized::call"));
+        assert!(text_of(&profile, function.system_name).starts_with("_"));
+        assert!(text_of(&profile, function.filename).ends_with(file!()));
         assert!(function.start_line > 0 && profile.location[0].line[0].line > 0);
         let mapping = &profile.mapping[0];
         assert!(mapping.has_functions);
@@ -289,7 +371,7 @@ mod symbolized {
             &own_snapshot(),
             PprofOptions::default().symbols(Symbols::Names),
         );
-        assert!(text(&profile, profile.function[0].name).contains("symbolized::call"));
+        assert!(text_of(&profile, profile.function[0].name).contains("symbolized::call"));
         assert!(profile.mapping[0].has_functions);
         assert_eq!(profile.drop_frames, 0);
         let profile = decode(

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! Every address of a snapshot once, with its mapping and its frames.
+//! Every address of a profile's stacks once, with its mapping and its frames.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +11,9 @@ use crate::export::frame::{Frame, Frames};
 use crate::export::owner::{Owner, owner};
 use crate::export::symbolize::symbolize;
 use crate::module::Module;
-use crate::snapshot::{Record, Snapshot};
 
 use super::interner::Interner;
-use super::{Mapping, MappingId};
+use super::{Mapping, MappingId, Stack};
 
 /// One of the addresses of [`Addresses`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +29,7 @@ struct Address {
     owners: Vec<Owner>,
 }
 
-/// The addresses of a snapshot's records.
+/// The addresses of a profile's stacks.
 #[derive(Debug)]
 pub(super) struct Addresses {
     list: Vec<Address>,
@@ -42,22 +41,26 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    pub(super) fn new(snapshot: &Snapshot, symbols: Symbols) -> Self {
+    pub(super) fn new<V>(
+        stacks: &[Stack<'_, V>],
+        modules: &[Arc<Module>],
+        symbols: Symbols,
+    ) -> Self {
         let mut addresses = Self {
             list: Vec::new(),
             ids: FxHashMap::default(),
-            mappings: mappings(&snapshot.modules),
+            mappings: mappings(modules),
             problems: Vec::new(),
         };
-        addresses.collect(&snapshot.records);
+        addresses.collect(stacks);
         addresses.symbolize(symbols);
         addresses.drop_unused_mappings();
         addresses
     }
 
-    /// The addresses of a record's stack, innermost first.
-    pub(super) fn of(&self, record: &Record) -> impl Iterator<Item = AddressId> {
-        keys(record).map(|key| self.ids[&key])
+    /// The addresses of a stack, innermost first.
+    pub(super) fn of<V>(&self, stack: &Stack<'_, V>) -> impl Iterator<Item = AddressId> {
+        keys(stack).map(|key| self.ids[&key])
     }
 
     pub(super) fn address(&self, id: AddressId) -> u64 {
@@ -76,12 +79,12 @@ impl Addresses {
         &self.list[id.0].owners
     }
 
-    fn collect(&mut self, records: &[Record]) {
+    fn collect<V>(&mut self, stacks: &[Stack<'_, V>]) {
         // An address is the same one as long as its mapping is, whatever else
         // came and went between two generations.
         let mut distinct = Interner::default();
-        for record in records {
-            for key @ (address, generation) in keys(record) {
+        for stack in stacks {
+            for key @ (address, generation) in keys(stack) {
                 if self.ids.contains_key(&key) {
                     continue;
                 }
@@ -169,10 +172,10 @@ impl Addresses {
     }
 }
 
-fn keys(record: &Record) -> impl Iterator<Item = (u64, u32)> {
-    let generation = record.module_generation;
-    record
-        .stack
+fn keys<V>(stack: &Stack<'_, V>) -> impl Iterator<Item = (u64, u32)> {
+    let generation = stack.module_generation;
+    stack
+        .frames
         .iter()
         .map(move |address| (address.lookup_address(), generation))
 }
