@@ -24,6 +24,8 @@ mod error;
 mod estimate;
 #[cfg(not(loom))]
 mod export;
+#[cfg(all(feature = "http", not(loom)))]
+pub mod http;
 #[cfg(not(loom))]
 mod module;
 mod record;
