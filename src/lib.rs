@@ -26,6 +26,8 @@ mod estimate;
 mod export;
 #[cfg(all(feature = "http", not(loom)))]
 pub mod http;
+#[cfg(all(unix, not(loom)))]
+mod memory;
 #[cfg(not(loom))]
 mod module;
 mod record;

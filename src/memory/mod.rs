@@ -1,0 +1,18 @@
+//! How much memory this process has, and how much it may have.
+//!
+//! [`process`] says what the process takes; [`cgroup`] what its control groups
+//! take and may take; [`limit`] puts every limit that can end the process beside
+//! what counts against it. Everything is read from `/proc` and `/sys`: what the
+//! kernel does not tell (elsewhere than on Linux, in a sandbox) is an error or
+//! absent, never a guess.
+//!
+//! Texts are parsed by functions that take any bytes.
+// Readers beside the triggers come with what they show.
+#![allow(dead_code)]
+
+pub(crate) mod cgroup;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
+pub(crate) mod limit;
+pub(crate) mod process;
+mod text;

@@ -1,0 +1,148 @@
+//! What this process takes.
+
+use std::fs::{self, File};
+use std::io;
+
+use super::text::{kilobytes_of, number, read_again, unexpected};
+
+/// What every task is told about itself for the asking: in `/proc/self/statm`,
+/// some microseconds to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Statm {
+    /// Address space, in bytes.
+    pub(crate) virtual_bytes: u64,
+    /// Resident memory. From Linux 6.2 on, off by up to a few hundred KiB on a
+    /// machine with many processors.
+    pub(crate) resident_bytes: u64,
+    /// Of it, files and shared memory. The rest is anonymous.
+    pub(crate) shared_bytes: u64,
+}
+
+/// Reads [`Statm`] again and again.
+#[derive(Debug)]
+pub(crate) struct StatmFile {
+    file: File,
+    page_bytes: u64,
+}
+
+impl StatmFile {
+    /// Of the process that opens it, whoever reads.
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self {
+            file: File::open("/proc/self/statm")?,
+            page_bytes: page_bytes(),
+        })
+    }
+
+    /// Does not allocate.
+    pub(crate) fn read(&self) -> io::Result<Statm> {
+        let mut buffer = [0; 256];
+        let text = read_again(&self.file, &mut buffer)?;
+        Statm::parse(text, self.page_bytes).ok_or_else(|| unexpected("/proc/self/statm"))
+    }
+}
+
+impl Statm {
+    /// `size resident shared text lib data dt`, in pages.
+    pub(super) fn parse(text: &[u8], page_bytes: u64) -> Option<Self> {
+        let mut fields = text.split(|byte| byte.is_ascii_whitespace());
+        let mut bytes = || number(fields.next()?)?.checked_mul(page_bytes);
+        Some(Self {
+            virtual_bytes: bytes()?,
+            resident_bytes: bytes()?,
+            shared_bytes: bytes()?,
+        })
+    }
+}
+
+/// What the kernel finds by walking the page tables, in `/proc/self/smaps_rollup`:
+/// about a millisecond for each GiB, and mappings cannot change meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rollup {
+    /// Resident memory.
+    pub(crate) resident_bytes: u64,
+    /// The same with what is shared divided among the sharers.
+    pub(crate) proportional_bytes: u64,
+    /// Of the resident memory, what no file is behind: heap and stacks.
+    pub(crate) anonymous_bytes: u64,
+    /// Of the resident memory, mapped files and shared memory.
+    pub(crate) file_bytes: u64,
+    /// Anonymous memory that was swapped out.
+    pub(crate) swap_bytes: u64,
+}
+
+impl Rollup {
+    pub(crate) fn now() -> io::Result<Self> {
+        let path = "/proc/self/smaps_rollup";
+        Self::parse(&fs::read(path)?).ok_or_else(|| unexpected(path))
+    }
+
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let resident_bytes = kilobytes_of(text, "Rss")?;
+        let anonymous_bytes = kilobytes_of(text, "Anonymous")?;
+        Some(Self {
+            resident_bytes,
+            proportional_bytes: kilobytes_of(text, "Pss")?,
+            anonymous_bytes,
+            file_bytes: resident_bytes.saturating_sub(anonymous_bytes),
+            swap_bytes: kilobytes_of(text, "Swap")?,
+        })
+    }
+}
+
+fn page_bytes() -> u64 {
+    // SAFETY: asks for a number.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(bytes).unwrap_or(4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statm_is_in_pages() {
+        let expected = Statm {
+            virtual_bytes: 765 * 4096,
+            resident_bytes: 410 * 4096,
+            shared_bytes: 382 * 4096,
+        };
+        let text = b"765 410 382 5 0 123 0\n";
+        assert_eq!(Statm::parse(text, 4096), Some(expected));
+        for text in [&b""[..], b"1 2", b"1 2 x", b"18446744073709551615 1 1"] {
+            assert_eq!(Statm::parse(text, 4096), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_rollup_is_in_kilobytes() {
+        let text = b"55f749f2f000-7ffcf4504000 ---p 00000000 00:00 0    [rollup]\n\
+            Rss:                1652 kB\nPss:                 246 kB\nPss_Anon:            112 kB\n\
+            Anonymous:           112 kB\nSwap:                  8 kB\nSwapPss:               4 kB\n";
+        let expected = Rollup {
+            resident_bytes: 1652 << 10,
+            proportional_bytes: 246 << 10,
+            anonymous_bytes: 112 << 10,
+            file_bytes: 1540 << 10,
+            swap_bytes: 8 << 10,
+        };
+        assert_eq!(Rollup::parse(text), Some(expected));
+        assert_eq!(Rollup::parse(&text[..150]), None);
+    }
+
+    /// A block that is touched is resident, by both accounts.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_touched_is_resident() {
+        const BYTES: u64 = 64 << 20;
+        let statm = StatmFile::open().unwrap();
+        let before = (statm.read().unwrap(), Rollup::now().unwrap());
+        let block = std::hint::black_box(vec![1_u8; BYTES as usize]);
+        let after = (statm.read().unwrap(), Rollup::now().unwrap());
+        let grown = |before: u64, after: u64| after.saturating_sub(before) >= BYTES * 3 / 4;
+        assert!(grown(before.0.resident_bytes, after.0.resident_bytes));
+        assert!(grown(before.1.anonymous_bytes, after.1.anonymous_bytes));
+        assert!(after.0.virtual_bytes >= after.0.resident_bytes);
+        drop(block);
+    }
+}
