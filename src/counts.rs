@@ -48,6 +48,12 @@ impl Counts {
         (self.objects_fixed + OBJECT_FRACTION / 2).div_euclid(OBJECT_FRACTION)
     }
 
+    /// The same, not rounded.
+    #[cfg(feature = "http")]
+    pub(crate) fn exact_objects(&self) -> f64 {
+        self.objects_fixed as f64 / OBJECT_FRACTION as f64
+    }
+
     /// The standard error of [`objects`](Self::objects): the root of the sum, over
     /// samples, of (1 - p) / p², an unbiased estimate of the variance (Horvitz
     /// and Thompson, 1952).

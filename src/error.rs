@@ -19,6 +19,13 @@ pub enum Error {
         /// What the operating system answered.
         source: io::Error,
     },
+    /// An address to serve at can be reached by other machines, and nobody said that
+    /// this is meant.
+    #[cfg(feature = "http")]
+    BeyondLoopback(std::net::SocketAddr),
+    /// An address cannot be served at.
+    #[cfg(feature = "http")]
+    Serve(io::Error),
     /// A writer handed to [`Snapshot::write_pprof`](crate::Snapshot::write_pprof) failed.
     Write(io::Error),
 }
@@ -39,6 +46,15 @@ impl fmt::Display for Error {
             Self::Io { path, source } => {
                 write!(f, "cannot write the profile to {}: {source}", path.display())
             }
+            #[cfg(feature = "http")]
+            Self::BeyondLoopback(address) => write!(
+                f,
+                "other machines can reach {address}, and profiles tell a lot about a program; \
+                 serve at 127.0.0.1, or say that it is meant: \
+                 heapprof::http::Pprof::new().listen_beyond_loopback()"
+            ),
+            #[cfg(feature = "http")]
+            Self::Serve(source) => write!(f, "cannot serve /debug/pprof: {source}"),
             Self::Write(source) => write!(f, "cannot write the profile: {source}"),
         }
     }
@@ -48,6 +64,10 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } | Self::Write(source) => Some(source),
+            #[cfg(feature = "http")]
+            Self::Serve(source) => Some(source),
+            #[cfg(feature = "http")]
+            Self::BeyondLoopback(_) => None,
             Self::NotRegistered | Self::InvalidInterval(_) => None,
         }
     }

@@ -16,6 +16,9 @@ pub(crate) struct Frame {
     pub(crate) line: u32,
     /// Line where the function begins, 1-based; 0 if unknown.
     pub(crate) start_line: u32,
+    /// Bytes from the beginning of the function that calls were inlined into to
+    /// the address; nothing if unknown.
+    pub(crate) function_offset: Option<u32>,
 }
 
 /// The frames of one address, innermost first; none if nothing is known of it.

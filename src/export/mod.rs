@@ -4,21 +4,29 @@
 //! Stacks become a [`profile`] (functions, locations, mappings, samples), with
 //! names from [`symbolize`]; [`pprof`] encodes it. [`heap`] makes one of a snapshot,
 //! without the frames of the allocator itself ([`hidden`]). [`top`] lists the biggest
-//! sites.
+//! sites; [`text`] is the heap as Go prints it.
 
 mod comments;
 mod frame;
 mod heap;
 mod hidden;
+#[cfg(feature = "http")]
+mod lookup;
 mod options;
 mod owner;
 mod pprof;
 mod profile;
 mod proto;
 mod symbolize;
+#[cfg(feature = "http")]
+mod tabs;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(feature = "http")]
+mod text;
 mod top;
 
+#[cfg(feature = "http")]
+pub(crate) use lookup::linker_names;
 pub use options::{PprofOptions, Symbols, View};
 pub use top::Site;

@@ -71,6 +71,9 @@ pub(crate) struct Location {
     /// Inside the call instruction. 0 for what has no address.
     pub(crate) address: u64,
     pub(crate) mapping: Option<MappingId>,
+    /// From the beginning of the outermost line's function; nothing if unknown.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub(crate) function_offset: Option<u32>,
     /// Innermost first; several if calls were inlined, none if unknown.
     pub(crate) lines: Vec<Line>,
 }
@@ -206,6 +209,11 @@ impl<'a, V: Values> Builder<'a, V> {
                 LocationKey::Code { address, hidden } => Location {
                     address: self.addresses.address(address),
                     mapping: self.addresses.mapping(address),
+                    function_offset: self
+                        .addresses
+                        .frames(address)
+                        .last()
+                        .and_then(|frame| frame.function_offset),
                     lines: self.addresses.frames(address)[hidden..]
                         .iter()
                         .map(|frame| self.line(frame))
@@ -214,6 +222,7 @@ impl<'a, V: Values> Builder<'a, V> {
                 LocationKey::Note(note) => Location {
                     address: 0,
                     mapping: None,
+                    function_offset: None,
                     lines: vec![self.note(note)],
                 },
             };
@@ -255,6 +264,7 @@ impl<'a, V: Values> Builder<'a, V> {
             file: nothing,
             line: 0,
             start_line: 0,
+            function_offset: None,
         })
     }
 }

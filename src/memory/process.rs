@@ -90,6 +90,27 @@ impl Rollup {
     }
 }
 
+/// The most that was ever resident, in bytes. Linux keeps it to some pages.
+#[cfg(unix)]
+pub(crate) fn peak_resident_bytes() -> Option<u64> {
+    // SAFETY: every byte of it may be zero.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is where the kernel may write.
+    let failed = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) } != 0;
+    let unit = if cfg!(target_vendor = "apple") {
+        1
+    } else {
+        1024
+    };
+    let peak = u64::try_from(usage.ru_maxrss).ok()?;
+    (!failed && peak > 0).then(|| peak * unit)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn peak_resident_bytes() -> Option<u64> {
+    None
+}
+
 fn page_bytes() -> u64 {
     // SAFETY: asks for a number.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };

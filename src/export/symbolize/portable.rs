@@ -48,6 +48,9 @@ fn resolve_one(address: u64, symbols: Symbols, strings: &mut Strings) -> Vec<Fra
             file: strings.share(&file),
             line: symbol.lineno().unwrap_or(0),
             start_line: 0,
+            function_offset: symbol
+                .addr()
+                .and_then(|start| u32::try_from(address.checked_sub(start.addr())?).ok()),
         });
     });
     if symbols == Symbols::Names {

@@ -169,6 +169,7 @@ mod tests {
             file: "/src/main.rs".into(),
             line: 1,
             start_line: 1,
+            function_offset: Some(1),
         }])
     }
 

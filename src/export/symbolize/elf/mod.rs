@@ -45,9 +45,13 @@ pub(super) fn resolve(
         }
         _ => vec![Vec::new(); in_file.len()],
     };
-    for (frames, name) in frames.iter_mut().zip(symtab::names(&elves, &in_file)) {
-        if let Some(name) = name {
-            name_outermost(frames, &String::from_utf8_lossy(name), strings);
+    let symbols = symtab::symbols(&elves, &in_file);
+    for ((frames, symbol), address) in frames.iter_mut().zip(symbols).zip(&in_file) {
+        if let Some(symbol) = symbol {
+            name_outermost(frames, &String::from_utf8_lossy(symbol.name), strings);
+            for frame in frames {
+                frame.function_offset = u32::try_from(address - symbol.start).ok();
+            }
         }
     }
     if frames.iter().all(Vec::is_empty) && elves.iter().all(is_stripped) {
@@ -85,6 +89,7 @@ fn unnamed_frame(strings: &mut Strings) -> Frame {
         file: nothing,
         line: 0,
         start_line: 0,
+        function_offset: None,
     }
 }
 

@@ -10,10 +10,13 @@ use super::object_file::Elf;
 
 type Table<'data> = SymbolTable<'data, object::elf::FileHeader64<LittleEndian>>;
 
-/// The linker's name of the function around each address, as far as known.
+/// The function around each address as the linker knows it, as far as known.
 ///
 /// `addresses` are the file's own, sorted.
-pub(super) fn names<'data>(elves: &[Elf<'data>], addresses: &[u64]) -> Vec<Option<&'data [u8]>> {
+pub(super) fn symbols<'data>(
+    elves: &[Elf<'data>],
+    addresses: &[u64],
+) -> Vec<Option<Symbol<'data>>> {
     let mut best = vec![None; addresses.len()];
     for elf in elves {
         // The dynamic table has exported functions only, but survives stripping.
@@ -25,15 +28,15 @@ pub(super) fn names<'data>(elves: &[Elf<'data>], addresses: &[u64]) -> Vec<Optio
         };
         scan(table, addresses, &mut best);
     }
-    best.into_iter()
-        .map(|best| best.map(|symbol| symbol.name))
-        .collect()
+    best
 }
 
 #[derive(Clone, Copy)]
-struct Symbol<'data> {
-    start: u64,
-    name: &'data [u8],
+pub(super) struct Symbol<'data> {
+    /// Its first address.
+    pub(super) start: u64,
+    /// It may be mangled.
+    pub(super) name: &'data [u8],
 }
 
 fn scan<'data>(table: &Table<'data>, addresses: &[u64], best: &mut [Option<Symbol<'data>>]) {
