@@ -87,6 +87,13 @@ impl Counts {
         self.interval(&self.bytes_error, value, sampled, BYTE_ROUNDING)
     }
 
+    /// Whether `bytes` is more, or less, than nothing with 95 % confidence: its
+    /// [interval](Self::confidence_interval_bytes) does not hold 0. Of a difference of
+    /// two snapshots, whether there was a change at all.
+    pub fn is_beyond_noise(&self) -> bool {
+        !self.confidence_interval_bytes().contains(&0)
+    }
+
     /// Rounded outwards, and wider by what the weights were rounded by.
     fn interval(
         &self,
@@ -314,11 +321,13 @@ mod tests {
         assert!(close(error(growth), error(samples(60, 1024))));
         let interval = growth.confidence_interval_bytes();
         assert!(interval.contains(&growth.bytes) && *interval.end() < 0);
+        assert!(growth.is_beyond_noise());
         // A million come and go, and hardly anything is in use at either end.
         let (few, churn) = (samples(2, 1024), samples(1_000, 1024));
         let growth = few.growth_since(&few, &churn);
         assert_eq!((growth.samples, growth.involved), (0, 4));
         assert!(close(error(growth), error(samples(4, 1024))));
+        assert!(!growth.is_beyond_noise());
         // Nothing happened.
         assert_eq!(
             then.growth_since(&then, &Counts::default()),

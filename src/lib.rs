@@ -33,6 +33,8 @@ mod module;
 mod record;
 #[cfg(not(loom))]
 mod snapshot;
+#[cfg(not(loom))]
+mod stages;
 
 #[cfg(not(loom))]
 pub use {
@@ -44,6 +46,7 @@ pub use {
     export::{PprofOptions, Site, Symbols, View},
     record::capture::Unwinder,
     snapshot::{Record, ReturnAddress, Snapshot, StackEnd, Stats},
+    stages::{Stage, Stages, stage, stages},
 };
 
 #[cfg(all(cfi, fuzzing))]

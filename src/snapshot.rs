@@ -195,7 +195,7 @@ impl Record {
     }
 
     /// Records come in this order, whatever the tables' is.
-    fn order(&self) -> impl Ord {
+    pub(crate) fn order(&self) -> impl Ord {
         (
             self.stack,
             self.object_size,

@@ -17,6 +17,7 @@ fn the_error_says_which_lines_to_add_and_where() {
         heapprof::dump_allocs_to(&path),
         heapprof::set_sample_interval(1),
         Snapshot::take().map(drop),
+        heapprof::stage("too early").map(drop),
     ] {
         let error = error.expect_err("there is nothing to dump");
         assert!(matches!(error, Error::NotRegistered), "{error:?}");
@@ -26,4 +27,5 @@ fn the_error_says_which_lines_to_add_and_where() {
         assert!(message.contains("never to a library"), "{message}");
     }
     assert!(!path.exists(), "no empty file is left behind");
+    assert_eq!(heapprof::stages().iter().len(), 0);
 }

@@ -55,6 +55,28 @@ impl Statm {
     }
 }
 
+/// Resident memory, and the most there ever was of it: in `/proc/self/status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub(crate) resident_bytes: u64,
+    /// Since the program's start, or since somebody had the kernel begin anew.
+    pub(crate) peak_resident_bytes: u64,
+}
+
+impl Status {
+    pub(crate) fn now() -> io::Result<Self> {
+        let path = "/proc/self/status";
+        Self::parse(&fs::read(path)?).ok_or_else(|| unexpected(path))
+    }
+
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        Some(Self {
+            resident_bytes: kilobytes_of(text, "VmRSS")?,
+            peak_resident_bytes: kilobytes_of(text, "VmHWM")?,
+        })
+    }
+}
+
 /// What the kernel finds by walking the page tables, in `/proc/self/smaps_rollup`:
 /// about a millisecond for each GiB, and mappings cannot change meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +173,18 @@ mod tests {
         assert_eq!(Rollup::parse(&text[..150]), None);
     }
 
-    /// A block that is touched is resident, by both accounts.
+    #[test]
+    fn a_status_is_in_kilobytes() {
+        let text = b"VmPeak:\t    2560 kB\nVmHWM:\t    1800 kB\nVmRSS:\t    1652 kB\n";
+        let expected = Status {
+            resident_bytes: 1652 << 10,
+            peak_resident_bytes: 1800 << 10,
+        };
+        assert_eq!(Status::parse(text), Some(expected));
+        assert_eq!(Status::parse(&text[..40]), None);
+    }
+
+    /// A block that is touched is resident, by both accounts, and was when it is freed.
     #[cfg(target_os = "linux")]
     #[test]
     fn what_is_touched_is_resident() {
@@ -165,5 +198,8 @@ mod tests {
         assert!(grown(before.1.anonymous_bytes, after.1.anonymous_bytes));
         assert!(after.0.virtual_bytes >= after.0.resident_bytes);
         drop(block);
+        let status = Status::now().unwrap();
+        assert!(grown(before.0.resident_bytes, status.peak_resident_bytes));
+        assert!(status.peak_resident_bytes >= status.resident_bytes);
     }
 }

@@ -1,0 +1,187 @@
+#![forbid(unsafe_code)]
+//! Stages as a table: aligned text, Markdown, CSV.
+
+use std::fmt::{self, Display, Write};
+use std::ops::RangeInclusive;
+use std::time::SystemTime;
+
+use super::{Stage, Stages};
+use crate::counts::Counts;
+
+/// Column heads, and whether a column holds figures.
+const COLUMNS: [(&str, bool); 10] = [
+    ("#", true),
+    ("Stage", false),
+    ("Time s", true),
+    ("In use MiB", true),
+    ("Resident", true),
+    ("Peak", true),
+    ("Objects", true),
+    ("Records", true),
+    ("Change in use", true),
+    ("Change is", false),
+];
+
+const CSV_HEAD: &str = "number,name,unix_seconds,in_use_bytes,in_use_low_bytes,in_use_high_bytes,\
+    in_use_objects,records,resident_bytes,peak_resident_bytes,peak_is_new,change_bytes,\
+    change_low_bytes,change_high_bytes,beyond_noise";
+
+/// What is not known.
+const NOTHING: &str = "-";
+
+impl Stages {
+    /// The table, in Markdown.
+    pub fn to_markdown(&self) -> String {
+        let mut text = line(COLUMNS.map(|(head, _)| head.to_owned()));
+        text += &line(COLUMNS.map(|(_, is_figure)| if is_figure { "---:" } else { "---" }.into()));
+        for row in self.rows() {
+            text += &line(row.map(|cell| escaped(&cell)));
+        }
+        if let Some(note) = self.note() {
+            text += &format!("\n{note}\n");
+        }
+        text
+    }
+
+    /// Everything as comma-separated values, with heads: bytes and seconds as plain
+    /// numbers, intervals by both their ends. What is not known is left empty.
+    pub fn to_csv(&self) -> String {
+        let mut text = format!("{CSV_HEAD}\n");
+        for stage in self.iter() {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{}", csv_fields(stage).join(","));
+        }
+        text
+    }
+
+    /// The cells of the table.
+    fn rows(&self) -> impl Iterator<Item = [String; COLUMNS.len()]> {
+        let start = self.iter().next().map(|stage| stage.taken_at);
+        self.iter().map(move |stage| {
+            let change =
+                |cell: fn(&Counts) -> String| stage.change.as_ref().map_or(NOTHING.into(), cell);
+            [
+                stage.number.to_string(),
+                stage.name.clone(),
+                format!("{:.1}", seconds_between(start, stage.taken_at)),
+                with_error(&stage.in_use, false),
+                stage.resident_bytes.map_or(NOTHING.into(), mib),
+                stage.peak_resident_bytes.map_or(NOTHING.into(), |bytes| {
+                    let at_most = if stage.peak_is_new { "" } else { "≤ " };
+                    format!("{at_most}{}", mib(bytes))
+                }),
+                stage.in_use.objects().to_string(),
+                stage.records.to_string(),
+                change(|change| with_error(change, true)),
+                change(|change| {
+                    let is_beyond = change.is_beyond_noise();
+                    let side = if is_beyond { "beyond" } else { "within" };
+                    format!("{side} the noise")
+                }),
+            ]
+        })
+    }
+
+    fn note(&self) -> Option<String> {
+        (self.dropped > 0).then(|| format!("{} earlier stages are no longer kept.", self.dropped))
+    }
+}
+
+impl Display for Stages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heads = COLUMNS.map(|(head, _)| head.to_owned());
+        let rows: Vec<_> = std::iter::once(heads).chain(self.rows()).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+        let widths: [usize; COLUMNS.len()] =
+            std::array::from_fn(|column| width(column).unwrap_or(0));
+        for row in &rows {
+            let mut text = String::new();
+            for ((cell, width), (_, is_figure)) in row.iter().zip(widths).zip(COLUMNS) {
+                if is_figure {
+                    write!(text, "{cell:>width$}  ")?;
+                } else {
+                    write!(text, "{cell:<width$}  ")?;
+                }
+            }
+            writeln!(f, "{}", text.trim_end())?;
+        }
+        match self.note() {
+            Some(note) => writeln!(f, "{note}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An estimate in MiB, give or take as much as the farther end of its interval is
+/// away.
+fn with_error(counts: &Counts, with_sign: bool) -> String {
+    let interval = counts.confidence_interval_bytes();
+    let reach = (counts.bytes - interval.start()).max(interval.end() - counts.bytes);
+    let (value, reach) = (in_mib(counts.bytes as f64), in_mib(reach as f64));
+    if with_sign {
+        format!("{value:+.2} ± {reach:.2}")
+    } else {
+        format!("{value:.2} ± {reach:.2}")
+    }
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.2}", in_mib(bytes as f64))
+}
+
+fn in_mib(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 20)
+}
+
+fn seconds_between(earlier: Option<SystemTime>, later: SystemTime) -> f64 {
+    earlier
+        .and_then(|earlier| later.duration_since(earlier).ok())
+        .map_or(0.0, |duration| duration.as_secs_f64())
+}
+
+/// A line of Markdown's table.
+fn line(cells: [String; COLUMNS.len()]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// Nothing in it means anything to Markdown or HTML.
+fn escaped(cell: &str) -> String {
+    let mut text = String::new();
+    for c in cell.chars() {
+        match c {
+            '<' => text += "&lt;",
+            '&' => text += "&amp;",
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' => text.extend(['\\', c]),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+fn csv_fields(stage: &Stage) -> [String; 15] {
+    let optional = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
+    let ends = |interval: RangeInclusive<i64>| interval.into_inner();
+    let (low, high) = ends(stage.in_use.confidence_interval_bytes());
+    let change =
+        |figure: fn(&Counts) -> String| stage.change.as_ref().map_or(String::new(), figure);
+    [
+        stage.number.to_string(),
+        format!("\"{}\"", stage.name.replace('"', "\"\"")),
+        format!(
+            "{:.3}",
+            seconds_between(Some(SystemTime::UNIX_EPOCH), stage.taken_at)
+        ),
+        stage.in_use.bytes.to_string(),
+        low.to_string(),
+        high.to_string(),
+        stage.in_use.objects().to_string(),
+        stage.records.to_string(),
+        optional(stage.resident_bytes),
+        optional(stage.peak_resident_bytes),
+        stage.peak_is_new.to_string(),
+        change(|change| change.bytes.to_string()),
+        change(|change| change.confidence_interval_bytes().start().to_string()),
+        change(|change| change.confidence_interval_bytes().end().to_string()),
+        change(|change| change.is_beyond_noise().to_string()),
+    ]
+}
