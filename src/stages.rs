@@ -165,6 +165,9 @@ impl Stages {
 
     fn add(&mut self, name: &str, snapshot: Snapshot, resident: Resident) -> Stage {
         let before = self.kept.last().map(|kept| &kept.stage);
+        // The kernel's counts are to some hundred KiB, and a mark may seem to fall.
+        let peak_before = before.and_then(|before| before.peak_resident_bytes);
+        let peak = resident.peak_bytes.max(peak_before);
         let change = before
             .and_then(|before| self.snapshot(before.number))
             .map(|before| snapshot.since(&before));
@@ -175,8 +178,8 @@ impl Stages {
             in_use: snapshot.stats.in_use,
             records: snapshot.stats.records,
             resident_bytes: resident.bytes,
-            peak_resident_bytes: resident.peak_bytes,
-            peak_is_new: resident.peak_bytes > before.and_then(|b| b.peak_resident_bytes),
+            peak_resident_bytes: peak,
+            peak_is_new: peak > peak_before,
             change: change.as_ref().map(|change| change.stats.in_use),
         };
         self.kept.push(Kept {

@@ -59,7 +59,8 @@ impl Statm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) resident_bytes: u64,
-    /// Since the program's start, or since somebody had the kernel begin anew.
+    /// Since the program's start, or since somebody had the kernel begin anew. Not of
+    /// the program that was in the process before, whose part in `ru_maxrss` stays.
     pub(crate) peak_resident_bytes: u64,
 }
 

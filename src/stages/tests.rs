@@ -112,6 +112,12 @@ fn a_change_and_a_peak_belong_to_their_stage() {
     let change = same.change.unwrap();
     assert_eq!((change.bytes, change.is_beyond_noise()), (0, false));
     assert!(!same.peak_is_new);
+    assert_eq!(
+        program
+            .stage("off by one", &[(4, 1)], 29)
+            .peak_resident_bytes,
+        Some(30 << 20)
+    );
     let less = program.stage("less", &[(4, 0)], 31);
     let change = less.change.unwrap();
     assert_eq!((change.bytes, change.is_beyond_noise()), (-1 << 20, true));

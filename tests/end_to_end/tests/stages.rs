@@ -70,7 +70,6 @@ fn every_stage_and_every_difference_is_a_profile() {
     assert!(change.bytes <= -(8 << 20) && change.is_beyond_noise());
     assert!(stages.to_string().contains("beyond the noise"));
     if cfg!(target_os = "linux") {
-        // The block was not touched, but the stages' own bytes were.
         let peaks: Vec<_> = stages.iter().map(|s| s.peak_resident_bytes).collect();
         assert!(peaks[0].is_some() && peaks.is_sorted());
         assert!(
