@@ -26,6 +26,8 @@ mod estimate;
 mod export;
 #[cfg(all(feature = "http", not(loom)))]
 pub mod http;
+#[cfg(all(interrupts, not(loom)))]
+mod interrupt;
 #[cfg(all(unix, not(loom)))]
 mod memory;
 #[cfg(not(loom))]
@@ -35,6 +37,8 @@ mod record;
 mod snapshot;
 #[cfg(not(loom))]
 mod stages;
+#[cfg(all(feature = "http", not(loom)))]
+mod tasks;
 
 #[cfg(not(loom))]
 pub use {

@@ -34,6 +34,8 @@ pub(crate) mod capture;
 mod environment;
 #[cfg_attr(not(cfi), allow(dead_code))]
 mod fork_gate;
+#[cfg(any(interrupts, test))]
+pub(crate) mod handoff;
 pub(crate) mod lease;
 mod live_table;
 #[cfg_attr(not(cfi), allow(dead_code))]

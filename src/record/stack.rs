@@ -11,6 +11,13 @@ pub(crate) const MAX_FRAMES: usize = 128;
 pub struct ReturnAddress(pub u64);
 
 impl ReturnAddress {
+    /// As if the instruction at `pc`, which was interrupted, were a call: what is
+    /// looked up is the instruction itself.
+    #[cfg(interrupts)]
+    pub(crate) fn of_interrupted(pc: u64) -> Self {
+        Self(pc.wrapping_add(1))
+    }
+
     /// An address inside the call instruction: what to look symbols up by. The
     /// return address itself may belong to the next line, or function.
     pub fn lookup_address(self) -> u64 {
@@ -88,6 +95,16 @@ impl StackBuffer {
     pub(crate) fn finish(&mut self, end: StackEnd) {
         self.end = end;
         self.hash = (self.hash(), self.len);
+    }
+
+    /// Makes it a copy of another.
+    #[cfg(interrupts)]
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        self.begin(other.module_generation);
+        for &frame in other.frames() {
+            self.push(frame);
+        }
+        self.finish(other.end);
     }
 
     /// Of the frames. Mostly a stack is captured again, and its hash is known.

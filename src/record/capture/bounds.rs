@@ -1,5 +1,8 @@
 //! How far the calling thread's stack reaches.
 
+#[cfg(interrupts)]
+mod probe;
+
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
@@ -31,10 +34,30 @@ pub(super) fn around(sp: u64) -> Bounds {
         known.get()
     });
     let is_own = (low as u64..high as u64).contains(&sp);
-    let end_of_page = (sp | PAGE_BYTES.wrapping_sub(1)).saturating_add(1);
     Bounds {
-        readable: sp..if is_own { high as u64 } else { end_of_page },
+        readable: sp..if is_own { high as u64 } else { end_of_page(sp) },
     }
+}
+
+fn end_of_page(address: u64) -> u64 {
+    (address | PAGE_BYTES.wrapping_sub(1)).saturating_add(1)
+}
+
+/// The same in a signal handler, where the C library cannot be asked. A thread that
+/// was not sampled yet has its own data at the upper end of its stack; that all
+/// between is there, the kernel is asked page by page.
+#[cfg(interrupts)]
+pub(super) fn around_interrupted(sp: u64) -> Bounds {
+    let known = Thread::with(|thread| thread.stack_bounds().get());
+    let is_own = |&(low, high): &(usize, usize)| (low as u64..high as u64).contains(&sp);
+    let own = Some(known)
+        .filter(is_own)
+        .or_else(|| main_stack().filter(is_own));
+    let end = match own {
+        Some((_, high)) => high as u64,
+        None => probe::end_of_readable(sp, probe::thread_pointer()),
+    };
+    Bounds { readable: sp..end }
 }
 
 impl Bounds {

@@ -43,6 +43,19 @@ pub(super) fn walk(
     }
 }
 
+/// The same for code that a signal interrupted: the innermost frame is its own.
+#[cfg(interrupts)]
+pub(super) fn walk_interrupted(
+    registers: &Registers,
+    bounds: &Bounds,
+    known: &mut Known<'_>,
+    scratch: &mut Scratch,
+) -> StackEnd {
+    let innermost = ReturnAddress::of_interrupted(registers.pc);
+    scratch.stack.push(innermost);
+    walk(registers, bounds, known, scratch)
+}
+
 /// A frame that called another.
 struct Caller {
     frame: Frame,

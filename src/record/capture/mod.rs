@@ -116,6 +116,34 @@ impl Registers {
         #[cfg(not(cfi))]
         Self {}
     }
+
+    /// Of the code that a signal interrupted.
+    ///
+    /// # Safety
+    /// `context` is what the kernel gave to the signal's handler.
+    #[cfg(interrupts)]
+    unsafe fn interrupted(context: *const core::ffi::c_void) -> Self {
+        // SAFETY: the caller's promise.
+        let machine = unsafe { &(*context.cast::<libc::ucontext_t>()).uc_mcontext };
+        #[cfg(target_arch = "x86_64")]
+        {
+            let [pc, sp, fp] = [libc::REG_RIP, libc::REG_RSP, libc::REG_RBP].map(|register| {
+                let register = machine.gregs.get(register as usize);
+                register.map_or(0, |value| value.cast_unsigned())
+            });
+            Self { pc, sp, fp }
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            let [.., fp, lr] = machine.regs;
+            Self {
+                pc: machine.pc,
+                sp: machine.sp,
+                fp,
+                lr,
+            }
+        }
+    }
 }
 
 /// Captures the stack above `registers` and calls `f` with it. What cannot be
@@ -136,6 +164,30 @@ pub(crate) fn with_stack<R>(
             }
             Unwinder::Cfi => cfi::walk(registers, &bounds, known, scratch),
         };
+        scratch.stack.finish(end);
+        f(&scratch.stack)
+    });
+    captured.unwrap_or_else(|| f(&NOT_CAPTURED))
+}
+
+/// Captures the stack of the code that a signal interrupted on this thread, and
+/// calls `f` with it. For signal handlers: neither allocates nor locks, whatever
+/// the thread was doing. May change `errno`.
+///
+/// # Safety
+/// `context` is what the kernel gave to the handler that this is called from.
+#[cfg(interrupts)]
+pub(crate) unsafe fn with_interrupted_stack<R>(
+    context: *const core::ffi::c_void,
+    process_generation: u64,
+    f: impl Fn(&StackBuffer) -> R,
+) -> R {
+    // SAFETY: the caller's promise.
+    let registers = unsafe { Registers::interrupted(context) };
+    let captured = modules::with_current(process_generation, |known, scratch| {
+        let bounds = bounds::around_interrupted(registers.sp);
+        scratch.stack.begin(known.generation());
+        let end = cfi::walk_interrupted(&registers, &bounds, known, scratch);
         scratch.stack.finish(end);
         f(&scratch.stack)
     });
