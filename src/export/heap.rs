@@ -10,7 +10,7 @@ use super::{PprofOptions, Symbols, View};
 use crate::counts::Counts;
 use crate::error::Error;
 use crate::record::thread;
-use crate::snapshot::{Record, Snapshot, StackEnd, Stats};
+use crate::snapshot::{Record, Snapshot, Stats};
 
 /// What `pprof` is to leave out, with everything called from it, when it looks
 /// up names itself. Nothing here ever calls the program back: `pprof` cuts at
@@ -97,12 +97,7 @@ fn stack(record: &Record) -> Stack<'static, Memory> {
     Stack {
         frames: record.stack,
         module_generation: record.module_generation,
-        note: match record.stack_end {
-            StackEnd::Root => None,
-            StackEnd::TooDeep => Some("[truncated: deeper than 128 frames]"),
-            StackEnd::Cut => Some("[cut: unknown code]"),
-            StackEnd::NotCaptured => Some("[no stack]"),
-        },
+        note: record.stack_end.note(),
         labels: vec![Label {
             key: "bytes".into(),
             value: LabelValue::Number(object_size, ""),

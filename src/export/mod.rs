@@ -11,11 +11,13 @@ mod frame;
 mod heap;
 mod hidden;
 #[cfg(feature = "http")]
+pub(crate) mod kinds;
+#[cfg(feature = "http")]
 mod lookup;
 mod options;
 mod owner;
 mod pprof;
-mod profile;
+pub(crate) mod profile;
 mod proto;
 mod symbolize;
 #[cfg(feature = "http")]
@@ -23,7 +25,7 @@ mod tabs;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(feature = "http")]
-mod text;
+pub(crate) mod text;
 mod top;
 
 #[cfg(feature = "http")]

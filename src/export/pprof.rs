@@ -45,6 +45,15 @@ pub(crate) fn write(
     gzip.finish()?.flush()
 }
 
+/// The same in memory.
+#[cfg(feature = "http")]
+pub(crate) fn to_bytes(header: &Header, profile: &Profile<impl Values>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing to memory does not fail.
+    let _ = write(header, profile, &mut bytes);
+    bytes
+}
+
 fn encode(header: &Header, profile: &Profile<impl Values>) -> proto::Profile {
     let mut strings = StringTable::default();
     proto::Profile {

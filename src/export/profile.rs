@@ -40,7 +40,7 @@ pub(crate) struct MappingId(pub(crate) usize);
 pub(crate) enum Hide {
     /// Those of the allocator: see [`super::hidden`].
     Allocator,
-    #[allow(dead_code, reason = "for profiles other than the heap's")]
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
     Nothing,
 }
 

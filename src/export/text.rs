@@ -81,7 +81,7 @@ fn write_figures(text: &mut String, in_use: Sampled, allocated: Sampled) -> std:
 }
 
 /// The return addresses, then a line for each frame.
-pub(super) fn write_stack<'a, V>(
+pub(crate) fn write_stack<'a, V>(
     text: &mut String,
     profile: &Profile<V>,
     locations: impl Iterator<Item = &'a Location> + Clone,

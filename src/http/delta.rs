@@ -7,30 +7,33 @@ use http::StatusCode;
 
 use super::answer::{self, Answer};
 use super::cancellation::{Cancellation, Ended};
-use super::named::{self, Named};
-use crate::error::Error;
+use super::named::{self, CollectError, Named};
 
 /// Collects a profile twice and answers the difference.
 pub(super) fn answer(named: Named, seconds: u64, cancellation: &Cancellation) -> Answer {
     match collect(named, Duration::from_secs(seconds), cancellation) {
         Ok(profile) => answer::profile(&format!("{}-delta", named.name()), profile),
-        Err(Failure::Ended(ended @ Ended::Cancelled)) => {
-            answer::error(StatusCode::INTERNAL_SERVER_ERROR, &ended.to_string())
-        }
-        Err(Failure::Ended(ended @ Ended::DeadlinePassed)) => {
-            answer::error(StatusCode::REQUEST_TIMEOUT, &ended.to_string())
-        }
-        Err(Failure::Collecting(error)) => named::cannot_collect(&error),
+        Err(Failure::Ended(ended)) => ended_early(ended),
+        Err(Failure::Collecting(error)) => named::cannot_collect(&*error),
     }
+}
+
+/// Nobody waits for the answer any longer.
+pub(super) fn ended_early(ended: Ended) -> Answer {
+    let status = match ended {
+        Ended::Cancelled => StatusCode::INTERNAL_SERVER_ERROR,
+        Ended::DeadlinePassed => StatusCode::REQUEST_TIMEOUT,
+    };
+    answer::error(status, &ended.to_string())
 }
 
 enum Failure {
     Ended(Ended),
-    Collecting(Error),
+    Collecting(CollectError),
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
+impl From<CollectError> for Failure {
+    fn from(error: CollectError) -> Self {
         Self::Collecting(error)
     }
 }

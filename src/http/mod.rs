@@ -53,10 +53,12 @@
 
 mod answer;
 mod cancellation;
+mod cpu;
 mod delta;
 mod index;
 mod limits;
 mod named;
+mod numbers;
 mod origin;
 mod pprof;
 mod query;
@@ -65,6 +67,7 @@ mod respond;
 mod router;
 mod server;
 mod symbol;
+mod threads;
 mod token;
 mod work;
 

@@ -1,30 +1,47 @@
 #![forbid(unsafe_code)]
 //! The profiles that are looked up by name.
 
-use std::borrow::Cow;
-
 use http::StatusCode;
 
 use super::answer::{self, Answer};
-use crate::error::Error;
+use super::numbers::{NoContentions, ThreadCount};
+use super::threads::Threads;
 use crate::export::{PprofOptions, View};
 use crate::snapshot::Snapshot;
+use crate::tasks;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
+    Block,
+    Goroutine,
     Heap(View),
+    Mutex,
+    Threadcreate,
 }
 
 /// What one of them held at a moment, or how that changed.
 #[derive(Debug)]
 pub(super) enum Collected {
-    Heap(Snapshot, View),
+    Contentions(NoContentions),
+    Heap(Box<Snapshot>, View),
+    ThreadCount(ThreadCount),
+    Threads(Threads),
 }
+
+/// Why one could not be collected.
+pub(super) type CollectError = Box<dyn std::error::Error>;
 
 impl Named {
     /// In the order of their names.
-    pub(super) const ALL: [Self; 2] = [Self::Heap(View::Allocs), Self::Heap(View::InUse)];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Heap(View::Allocs),
+        Self::Block,
+        Self::Goroutine,
+        Self::Heap(View::InUse),
+        Self::Mutex,
+        Self::Threadcreate,
+    ];
 
     pub(super) fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|named| named.name() == name)
@@ -32,14 +49,20 @@ impl Named {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Heap(View::InUse) => "heap",
             Self::Heap(View::Allocs) => "allocs",
+            Self::Block => "block",
+            Self::Goroutine => "goroutine",
+            Self::Heap(View::InUse) => "heap",
+            Self::Mutex => "mutex",
+            Self::Threadcreate => "threadcreate",
         }
     }
 
     /// How many records it has.
     pub(super) fn count(self) -> usize {
         match self {
+            Self::Block | Self::Mutex => 0,
+            Self::Goroutine | Self::Threadcreate => tasks::list().map_or(0, |tasks| tasks.len()),
             Self::Heap(_) => Snapshot::take().map_or(0, |snapshot| snapshot.records().len()),
         }
     }
@@ -48,47 +71,71 @@ impl Named {
     pub(super) fn answer(self, debug: i64) -> Answer {
         let made = self.collect().and_then(|collected| match debug {
             0 => Ok(answer::profile(self.name(), collected.to_profile()?)),
-            _ => Ok(answer::text(collected.to_text())),
+            _ => Ok(answer::text(collected.to_text(debug))),
         });
-        made.unwrap_or_else(|error| cannot_collect(&error))
+        made.unwrap_or_else(|error| cannot_collect(&*error))
     }
 
-    pub(super) fn collect(self) -> Result<Collected, Error> {
+    pub(super) fn collect(self) -> Result<Collected, CollectError> {
         Ok(match self {
-            Self::Heap(view) => Collected::Heap(Snapshot::take()?, view),
+            Self::Block => Collected::Contentions(NoContentions::of_block()),
+            Self::Goroutine => Collected::Threads(Threads::take()?),
+            Self::Heap(view) => Collected::Heap(Box::new(Snapshot::take()?), view),
+            Self::Mutex => Collected::Contentions(NoContentions::of_mutex()),
+            Self::Threadcreate => Collected::ThreadCount(ThreadCount::take()?),
         })
     }
 }
 
 impl Collected {
     /// What changed since an earlier collection of the same profile.
-    pub(super) fn since(&self, earlier: &Self) -> Self {
+    pub(super) fn since(self, earlier: &Self) -> Self {
         match (self, earlier) {
+            (Self::Contentions(none), Self::Contentions(earlier)) => {
+                Self::Contentions(none.since(earlier))
+            }
             (Self::Heap(snapshot, view), Self::Heap(earlier, _)) => {
-                Self::Heap(snapshot.since(earlier), *view)
+                Self::Heap(Box::new(snapshot.since(earlier)), view)
             }
+            (Self::ThreadCount(count), Self::ThreadCount(earlier)) => {
+                Self::ThreadCount(count.since(earlier))
+            }
+            (Self::Threads(threads), Self::Threads(earlier)) => {
+                Self::Threads(threads.since(earlier))
+            }
+            (other, _) => other,
         }
     }
 
-    pub(super) fn to_profile(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        match self {
+    pub(super) fn to_profile(&self) -> Result<Vec<u8>, CollectError> {
+        Ok(match self {
+            Self::Contentions(none) => none.to_profile(),
             Self::Heap(snapshot, view) => {
+                let mut bytes = Vec::new();
                 snapshot.write_pprof(&mut bytes, PprofOptions::default().view(*view))?;
+                bytes
             }
-        }
-        Ok(bytes)
+            Self::ThreadCount(count) => count.to_profile(),
+            Self::Threads(threads) => threads.to_profile(),
+        })
     }
 
-    fn to_text(&self) -> String {
+    /// `debug` is 1, or 2 or more for all there is to say.
+    fn to_text(&self, debug: i64) -> String {
         match self {
+            Self::Contentions(none) => none.to_text(),
             Self::Heap(snapshot, _) => snapshot.to_text(),
+            Self::ThreadCount(count) => count.to_text(),
+            Self::Threads(threads) if debug >= 2 => threads.to_list(),
+            Self::Threads(threads) => threads.to_text(),
         }
     }
 }
 
 /// In Go's words first.
-pub(super) fn cannot_collect(error: &Error) -> Answer {
-    let text: Cow<str> = format!("failed to collect profile: {error}").into();
-    answer::error(StatusCode::INTERNAL_SERVER_ERROR, &text)
+pub(super) fn cannot_collect(error: &dyn std::error::Error) -> Answer {
+    answer::error(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        &format!("failed to collect profile: {error}"),
+    )
 }

@@ -1,6 +1,8 @@
 #![forbid(unsafe_code)]
 //! The core: a request in, a response out. No sockets, no runtime.
 
+use std::time::Duration;
+
 use http::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
@@ -8,7 +10,7 @@ use super::answer::{self, Answer};
 use super::named::Named;
 use super::pprof::Pprof;
 use super::query::Query;
-use super::{Cancellation, delta, index, symbol};
+use super::{Cancellation, cpu, delta, index, symbol};
 use crate::record::thread;
 
 const ROOT: &str = "/debug/pprof";
@@ -140,7 +142,7 @@ impl Pprof {
         }
     }
 
-    fn cpu_profile(&self, query: &Query, _cancellation: &Cancellation) -> Answer {
+    fn cpu_profile(&self, query: &Query, cancellation: &Cancellation) -> Answer {
         let seconds = match query.seconds() {
             Some(Ok(seconds)) => seconds,
             None | Some(Err(_)) => DEFAULT_SECONDS.min(self.max_seconds),
@@ -148,10 +150,14 @@ impl Pprof {
         if seconds > self.max_seconds {
             return self.too_long();
         }
-        answer::error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Could not enable CPU profiling: the program was built without heapprof's feature \"cpu\"",
-        )
+        match cpu::profile(Duration::from_secs(seconds), cancellation) {
+            Ok(profile) => answer::profile("profile", profile),
+            Err(cpu::Failure::Ended(ended)) => delta::ended_early(ended),
+            Err(cpu::Failure::NotEnabled(why)) => answer::error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &format!("Could not enable CPU profiling: {why}"),
+            ),
+        }
     }
 
     /// Makes an answer that does not wait, if not too many are being made.

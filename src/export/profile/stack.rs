@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::snapshot::ReturnAddress;
+use crate::snapshot::{ReturnAddress, StackEnd};
 
 /// A stack that a profile is to be made of.
 #[derive(Debug)]
@@ -16,6 +16,18 @@ pub(crate) struct Stack<'a, V> {
     pub(crate) note: Option<&'static str>,
     pub(crate) labels: Vec<Label>,
     pub(crate) values: V,
+}
+
+impl StackEnd {
+    /// What is said at the root of a stack that ends there.
+    pub(crate) fn note(self) -> Option<&'static str> {
+        match self {
+            Self::Root => None,
+            Self::TooDeep => Some("[truncated: deeper than 128 frames]"),
+            Self::Cut => Some("[cut: unknown code]"),
+            Self::NotCaptured => Some("[no stack]"),
+        }
+    }
 }
 
 /// What a sample counts.
@@ -51,10 +63,21 @@ pub(crate) struct Label {
     pub(crate) value: LabelValue,
 }
 
+#[cfg(feature = "http")]
+impl Label {
+    /// The name of a thread.
+    pub(crate) fn thread(name: &str) -> Self {
+        Self {
+            key: "thread".into(),
+            value: LabelValue::Text(name.to_owned().into()),
+        }
+    }
+}
+
 /// See [`Label`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LabelValue {
-    #[allow(dead_code, reason = "for profiles other than the heap's")]
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
     Text(Cow<'static, str>),
     /// With its unit, which may be empty.
     Number(i64, &'static str),
