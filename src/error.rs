@@ -26,6 +26,10 @@ pub enum Error {
     /// An address cannot be served at.
     #[cfg(feature = "http")]
     Serve(io::Error),
+    /// Triggers that make no sense, or cannot be started here; in words.
+    Trigger(String),
+    /// A dump was asked for on a signal that the program handles or ignores.
+    SignalInUse(i32),
     /// A writer handed to [`Snapshot::write_pprof`](crate::Snapshot::write_pprof) failed.
     Write(io::Error),
 }
@@ -55,6 +59,12 @@ impl fmt::Display for Error {
             ),
             #[cfg(feature = "http")]
             Self::Serve(source) => write!(f, "cannot serve /debug/pprof: {source}"),
+            Self::Trigger(problem) => write!(f, "no dumps are started: {problem}"),
+            Self::SignalInUse(signal) => write!(
+                f,
+                "no dumps are started: this program already handles or ignores signal {signal}; \
+                 choose another, or start them before it does"
+            ),
             Self::Write(source) => write!(f, "cannot write the profile: {source}"),
         }
     }
@@ -68,7 +78,10 @@ impl std::error::Error for Error {
             Self::Serve(source) => Some(source),
             #[cfg(feature = "http")]
             Self::BeyondLoopback(_) => None,
-            Self::NotRegistered | Self::InvalidInterval(_) => None,
+            Self::NotRegistered
+            | Self::InvalidInterval(_)
+            | Self::Trigger(_)
+            | Self::SignalInUse(_) => None,
         }
     }
 }

@@ -39,6 +39,8 @@ mod snapshot;
 mod stages;
 #[cfg(all(feature = "http", not(loom)))]
 mod tasks;
+#[cfg(all(unix, not(loom)))]
+mod triggers;
 
 #[cfg(not(loom))]
 pub use {
@@ -52,6 +54,9 @@ pub use {
     snapshot::{Record, ReturnAddress, Snapshot, StackEnd, Stats},
     stages::{Stage, Stages, stage, stages},
 };
+
+#[cfg(all(unix, not(loom)))]
+pub use triggers::{Threshold, TriggerStatus, Triggers, TriggersBuilder, triggers};
 
 #[cfg(all(cfi, fuzzing))]
 #[doc(hidden)]

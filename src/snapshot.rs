@@ -132,24 +132,9 @@ impl Snapshot {
         let _busy = thread::busy();
         ensure_registered()?;
         let modules = modules::refresh(RECORDER.process_generation());
-        let mut torn_reads = 0;
-        let mut records: Vec<_> = RECORDER
-            .nodes()
-            // A stack whose every sample was undone, or is under way.
-            .filter(|(_, sums)| sums.allocs.samples != 0)
-            .map(|(node, sums)| {
-                torn_reads += u64::from(sums.torn);
-                Record::of(node, &sums)
-            })
-            .collect();
+        let mut records = Vec::new();
+        let stats = for_each_record(|record| records.push(*record))?;
         records.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
-        let stats = Stats::now().with_totals(&records);
-        let stats = Stats {
-            samples: stats.allocated.samples.unsigned_abs(),
-            records: records.len() as u64,
-            torn_reads,
-            ..stats
-        };
         Ok(Self {
             records,
             modules,
@@ -161,10 +146,49 @@ impl Snapshot {
 }
 
 /// What is loaded now, and was, as far as recorded addresses may belong to it.
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", unix))]
 pub(crate) fn modules() -> Vec<Arc<Module>> {
     let _busy = thread::busy();
     modules::refresh(RECORDER.process_generation())
+}
+
+/// Calls `f` with every record as it is now, in no particular order, and returns
+/// the statistics. Allocates nothing; the caller is busy.
+pub(crate) fn for_each_record(mut f: impl FnMut(&Record)) -> Result<Stats, Error> {
+    ensure_registered()?;
+    let (mut records, mut torn_reads) = (0, 0);
+    let (mut allocated, mut in_use) = (Counts::default(), Counts::default());
+    for (node, sums) in RECORDER.nodes() {
+        // A stack whose every sample was undone, or is under way.
+        if sums.allocs.samples == 0 {
+            continue;
+        }
+        let record = Record::of(node, &sums);
+        f(&record);
+        allocated = allocated.plus(&record.allocated);
+        in_use = in_use.plus(&record.in_use);
+        records += 1;
+        torn_reads += u64::from(sums.torn);
+    }
+    Ok(Stats {
+        samples: allocated.samples.unsigned_abs(),
+        records,
+        torn_reads,
+        allocated,
+        in_use,
+        ..Stats::now()
+    })
+}
+
+/// Estimated bytes in use, all records together. Allocates nothing; takes as long
+/// as it takes to look at every record.
+#[cfg(target_os = "linux")]
+pub(crate) fn in_use_bytes() -> u64 {
+    let in_use = RECORDER.nodes().map(|(_, sums)| {
+        let bytes = sums.allocs.bytes.wrapping_sub(sums.frees.bytes);
+        bytes.cast_signed().max(0).unsigned_abs()
+    });
+    in_use.fold(0, u64::saturating_add)
 }
 
 /// Errs unless the wrapper has seen an allocation, which every program makes

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use super::comments::comments;
-use super::pprof::{self, Header};
+use super::pprof::{self, Header, ValueType};
 use super::profile::{Hide, Label, LabelValue, Profile, Stack, Values};
 use super::{PprofOptions, Symbols, View};
 use crate::counts::Counts;
@@ -15,8 +15,22 @@ use crate::snapshot::{Record, Snapshot, Stats};
 /// What `pprof` is to leave out, with everything called from it, when it looks
 /// up names itself. Nothing here ever calls the program back: `pprof` cuts at
 /// the outermost match, so that a wider pattern would cut away user code.
-const DROP_FRAMES: &str = "(__rustc::)?__(rust|rg|rdl)_(alloc|alloc_zeroed|realloc)\
+pub(super) const DROP_FRAMES: &str = "(__rustc::)?__(rust|rg|rdl)_(alloc|alloc_zeroed|realloc)\
     |alloc::alloc::(alloc|alloc_zeroed|realloc|exchange_malloc)";
+
+/// What the numbers of a sample are.
+pub(super) const SAMPLE_TYPES: &[ValueType] = &[
+    ("alloc_objects", "count"),
+    ("alloc_space", "bytes"),
+    ("inuse_objects", "count"),
+    ("inuse_space", "bytes"),
+];
+
+/// What there is a sample of every interval.
+pub(super) const PERIOD_TYPE: ValueType = ("space", "bytes");
+
+/// Said where samples were lost.
+pub(super) const LOST: &str = "[lost]";
 
 /// What was allocated and what is in use.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +52,14 @@ impl Values for Memory {
     }
 
     fn numbers(&self) -> Vec<i64> {
-        vec![
+        Memory::numbers(self).to_vec()
+    }
+}
+
+impl Memory {
+    /// In the order of [`SAMPLE_TYPES`].
+    pub(super) fn numbers(&self) -> [i64; 4] {
+        [
             self.allocated.objects(),
             self.allocated.bytes,
             self.in_use.objects(),
@@ -119,7 +140,7 @@ fn lost(stats: &Stats) -> Option<Stack<'static, Memory>> {
     (stats.lost_samples != 0).then(|| Stack {
         frames: &[],
         module_generation: 0,
-        note: Some("[lost]"),
+        note: Some(LOST),
         labels: Vec::new(),
         values: Memory {
             allocated,
@@ -130,18 +151,13 @@ fn lost(stats: &Stats) -> Option<Stack<'static, Memory>> {
 
 fn header(snapshot: &Snapshot, profile: &Profile<Memory>, options: PprofOptions) -> Header {
     Header {
-        sample_types: &[
-            ("alloc_objects", "count"),
-            ("alloc_space", "bytes"),
-            ("inuse_objects", "count"),
-            ("inuse_space", "bytes"),
-        ],
+        sample_types: SAMPLE_TYPES,
         // Without one, pprof takes the last.
         default_sample_type: match options.view {
             View::InUse => None,
             View::Allocs => Some("alloc_space"),
         },
-        period_type: ("space", "bytes"),
+        period_type: PERIOD_TYPE,
         period: i64::try_from(snapshot.stats.sample_interval).unwrap_or(i64::MAX),
         taken_at: snapshot.taken_at,
         duration: snapshot.duration,

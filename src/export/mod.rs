@@ -19,6 +19,10 @@ mod owner;
 mod pprof;
 pub(crate) mod profile;
 mod proto;
+#[cfg(unix)]
+mod stored;
+#[cfg(unix)]
+pub(crate) mod stream;
 mod symbolize;
 #[cfg(feature = "http")]
 mod tabs;

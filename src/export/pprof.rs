@@ -54,7 +54,7 @@ pub(crate) fn to_bytes(header: &Header, profile: &Profile<impl Values>) -> Vec<u
     bytes
 }
 
-fn encode(header: &Header, profile: &Profile<impl Values>) -> proto::Profile {
+pub(super) fn encode(header: &Header, profile: &Profile<impl Values>) -> proto::Profile {
     let mut strings = StringTable::default();
     proto::Profile {
         period_type: Some(strings.value_type(header.period_type)),

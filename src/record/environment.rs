@@ -19,9 +19,7 @@ pub(crate) enum Interval {
 /// Reads the variable as it was when the program started.
 #[cfg(target_os = "linux")]
 pub(crate) fn sample_interval() -> Interval {
-    // SAFETY: asks for a number.
-    if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
-        // Run with other rights than its user's: the user has no say.
+    if is_secure() {
         return Interval::Unset;
     }
     // SAFETY: a constant path.
@@ -51,6 +49,13 @@ pub(crate) fn sample_interval() -> Interval {
     // SAFETY: opened above and used by nobody else.
     unsafe { libc::close(file) };
     finder.found
+}
+
+/// Is the program run with other rights than its user's? Then the user has no say.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_secure() -> bool {
+    // SAFETY: asks for a number.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
 /// Other systems: through the standard library, under the busy guard.

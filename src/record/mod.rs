@@ -31,7 +31,7 @@ mod arena;
 #[cfg(not(loom))]
 pub(crate) mod capture;
 #[cfg(not(loom))]
-mod environment;
+pub(crate) mod environment;
 #[cfg_attr(not(cfi), allow(dead_code))]
 mod fork_gate;
 #[cfg(any(interrupts, test))]

@@ -155,6 +155,15 @@ pub(crate) fn busy() -> Busy {
     }
 }
 
+/// Calls `f`, which is not the profiler's, from the midst of its work.
+#[cfg(not(loom))]
+pub(crate) fn not_busy<R>(f: impl FnOnce() -> R) -> R {
+    let _busy = Busy {
+        before: Thread::with(|thread| thread.busy.replace(false)),
+    };
+    f()
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         Thread::with(|thread| thread.busy.set(self.before));

@@ -181,7 +181,7 @@ fn keys<V>(stack: &Stack<'_, V>) -> impl Iterator<Item = (u64, u32)> {
 }
 
 /// Every executable segment, the main program's first, then by address.
-fn mappings(modules: &[Arc<Module>]) -> Vec<Mapping> {
+pub(crate) fn mappings(modules: &[Arc<Module>]) -> Vec<Mapping> {
     let mut mappings: Vec<Mapping> = modules
         .iter()
         .flat_map(|module| {

@@ -20,7 +20,7 @@ pub(crate) struct Stack<'a, V> {
 
 impl StackEnd {
     /// What is said at the root of a stack that ends there.
-    pub(crate) fn note(self) -> Option<&'static str> {
+    pub(crate) const fn note(self) -> Option<&'static str> {
         match self {
             Self::Root => None,
             Self::TooDeep => Some("[truncated: deeper than 128 frames]"),

@@ -1,0 +1,339 @@
+#![forbid(unsafe_code)]
+//! A heap profile that is written while it is read from the tables: without
+//! names, and in memory that was reserved beforehand.
+//!
+//! It says the same as an ordinary one with [`Symbols::None`], in the order of the
+//! tables, and takes no memory in proportion to anything: what is the same in
+//! every profile is encoded when the modules are told, and an address that finds
+//! no place in the table of locations becomes another location.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use prost::Message;
+
+use super::comments::comments;
+use super::heap::{DROP_FRAMES, LOST, Memory, PERIOD_TYPE, SAMPLE_TYPES};
+use super::pprof::{self, Header};
+use super::profile::{self, Function, FunctionId, Line, Location, Profile};
+use super::proto;
+use super::stored::{Room, Stored};
+use crate::counts::Counts;
+use crate::error::Error;
+use crate::module::Module;
+use crate::snapshot::{Record, StackEnd, Stats, for_each_record};
+
+/// Lines in place of frames, each a location of its own: the first ones.
+const NOTES: [Option<&str>; 4] = [
+    StackEnd::TooDeep.note(),
+    StackEnd::Cut.note(),
+    StackEnd::NotCaptured.note(),
+    Some(LOST),
+];
+
+/// Places in the table of locations, a power of two: more than most programs
+/// have addresses in their stacks.
+const PLACES: usize = 1 << 15;
+/// Looked at before an address is given up on.
+const PROBES: usize = 16;
+
+/// Fields of a profile, by number and type, as they precede a message inside it.
+const SAMPLE: u8 = 2 << 3 | 2;
+const LOCATION: u8 = 4 << 3 | 2;
+
+/// Longer than any sample or location.
+const MESSAGE_BYTES: usize = 4096;
+
+/// See the module's description.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    modules: Vec<Arc<Module>>,
+    /// What is the same in every profile, encoded.
+    header: Vec<u8>,
+    /// How many strings it has.
+    strings: i64,
+    /// The string `bytes`.
+    label_key: i64,
+    mappings: Vec<profile::Mapping>,
+    writing: Writing,
+    room: Room,
+}
+
+/// What is used again for every sample.
+#[derive(Debug)]
+struct Writing {
+    locations: Locations,
+    sample: proto::Sample,
+    message: Vec<u8>,
+}
+
+impl Stream {
+    /// Reserves what a profile takes.
+    pub(crate) fn new(modules: Vec<Arc<Module>>) -> Self {
+        let sample = proto::Sample {
+            location_id: Vec::with_capacity(256),
+            value: vec![0; SAMPLE_TYPES.len()],
+            label: vec![proto::Label::default()],
+        };
+        let mut stream = Self {
+            modules: Vec::new(),
+            header: Vec::new(),
+            strings: 0,
+            label_key: 0,
+            mappings: Vec::new(),
+            writing: Writing {
+                locations: Locations::new(),
+                sample,
+                message: Vec::with_capacity(MESSAGE_BYTES),
+            },
+            room: Room::new(),
+        };
+        stream.set_modules(modules);
+        stream
+    }
+
+    /// Stacks are to be of these.
+    pub(crate) fn update(&mut self, modules: Vec<Arc<Module>>) {
+        let is_same = modules.len() == self.modules.len()
+            && modules
+                .iter()
+                .zip(&self.modules)
+                .all(|(a, b)| Arc::ptr_eq(a, b));
+        if !is_same {
+            self.set_modules(modules);
+        }
+    }
+
+    fn set_modules(&mut self, modules: Vec<Arc<Module>>) {
+        let profile = Profile::<Memory> {
+            samples: Vec::new(),
+            locations: NOTES
+                .iter()
+                .enumerate()
+                .map(|(n, _)| note_location(n))
+                .collect(),
+            functions: NOTES
+                .iter()
+                .flatten()
+                .map(|note| note_function(note))
+                .collect(),
+            mappings: profile::mappings(&modules),
+            problems: Vec::new(),
+        };
+        let header = Header {
+            sample_types: SAMPLE_TYPES,
+            default_sample_type: None,
+            period_type: PERIOD_TYPE,
+            // Known when a profile is written.
+            period: 0,
+            taken_at: SystemTime::UNIX_EPOCH,
+            duration: None,
+            drop_frames: Some(DROP_FRAMES),
+            comments: Vec::new(),
+        };
+        let mut message = pprof::encode(&header, &profile);
+        self.label_key = message.string_table.len() as i64;
+        message.string_table.push("bytes".to_owned());
+        self.strings = message.string_table.len() as i64;
+        self.header = message.encode_to_vec();
+        self.mappings = profile.mappings;
+        self.modules = modules;
+    }
+
+    /// Writes what is in use and what was allocated, as it is now. The caller is busy.
+    pub(crate) fn write(&mut self, to: impl Write) -> Result<(), Error> {
+        let Self {
+            writing, mappings, ..
+        } = self;
+        let mut stored = Stored::new(to, &mut self.room);
+        stored.write_all(&self.header).map_err(Error::Write)?;
+        writing.locations.clear();
+        let mut written = Ok(());
+        let key = self.label_key;
+        let stats = for_each_record(|record| {
+            if written.is_ok() {
+                written = writing.record(record, key, mappings, &mut stored);
+            }
+        })?;
+        written.map_err(Error::Write)?;
+        let end = writing.end(&stats, self.strings);
+        stored.write_all(&end).map_err(Error::Write)?;
+        stored.finish().map_err(Error::Write)
+    }
+}
+
+impl Writing {
+    /// Its new locations, and then the record itself.
+    fn record(
+        &mut self,
+        record: &Record,
+        key: i64,
+        mappings: &[profile::Mapping],
+        to: &mut impl Write,
+    ) -> io::Result<()> {
+        self.sample.location_id.clear();
+        for address in record.stack {
+            let (address, generation) = (address.lookup_address(), record.module_generation);
+            let (id, is_new) = self.locations.id(address, generation);
+            if is_new {
+                let location = proto::Location {
+                    id: id.into(),
+                    mapping_id: mapping_at(mappings, address, generation),
+                    address,
+                    line: Vec::new(),
+                };
+                write_field(LOCATION, &location, &mut self.message, to)?;
+            }
+            self.sample.location_id.push(id.into());
+        }
+        self.sample
+            .location_id
+            .extend(record.stack_end.note().map(note_id));
+        let memory = Memory {
+            allocated: record.allocated,
+            in_use: record.in_use,
+        };
+        self.sample.value.copy_from_slice(&memory.numbers());
+        self.sample.label[0] = proto::Label {
+            key,
+            num: i64::try_from(record.object_size).unwrap_or(i64::MAX),
+            ..proto::Label::default()
+        };
+        write_field(SAMPLE, &self.sample, &mut self.message, to)
+    }
+
+    /// What is known at the end: lost samples, the time, what the reader should know.
+    fn end(&self, stats: &Stats, strings: i64) -> Vec<u8> {
+        let lost = Memory {
+            allocated: Counts::estimated(
+                i64::try_from(stats.lost_objects).unwrap_or(i64::MAX),
+                i64::try_from(stats.lost_bytes).unwrap_or(i64::MAX),
+            ),
+            in_use: Counts::default(),
+        };
+        let lost = (stats.lost_samples != 0).then(|| proto::Sample {
+            location_id: vec![note_id(LOST)],
+            value: lost.numbers().to_vec(),
+            label: Vec::new(),
+        });
+        let comments = comments(stats, &[]);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        proto::Profile {
+            sample: lost.into_iter().collect(),
+            time_nanos: now.map_or(0, |time: Duration| time.as_nanos() as i64),
+            period: i64::try_from(stats.sample_interval).unwrap_or(i64::MAX),
+            comment: (strings..).take(comments.len()).collect(),
+            string_table: comments,
+            ..proto::Profile::default()
+        }
+        .encode_to_vec()
+    }
+}
+
+/// Writes a message that is part of the profile's, by way of `message`.
+fn write_field(
+    field: u8,
+    part: &impl Message,
+    message: &mut Vec<u8>,
+    to: &mut impl Write,
+) -> io::Result<()> {
+    message.clear();
+    message.push(field);
+    // Fails only where there is no room, and vectors grow.
+    let _ = part.encode_length_delimited(message);
+    to.write_all(message)
+}
+
+fn note_id(note: &str) -> u64 {
+    let position = NOTES.iter().position(|known| *known == Some(note));
+    position.map_or(0, |n| n as u64 + 1)
+}
+
+fn note_location(n: usize) -> Location {
+    Location {
+        address: 0,
+        function_offset: None,
+        mapping: None,
+        lines: vec![Line {
+            function: FunctionId(n),
+            line: 0,
+        }],
+    }
+}
+
+fn note_function(note: &str) -> Function {
+    Function {
+        name: note.into(),
+        system_name: "".into(),
+        file: "".into(),
+        start_line: 0,
+    }
+}
+
+fn mapping_at(mappings: &[profile::Mapping], address: u64, generation: u32) -> u64 {
+    let position = mappings.iter().position(|mapping| {
+        let segment = mapping.module.segment_of(address, generation);
+        segment.is_some_and(|segment| segment.start == mapping.segment.start)
+    });
+    position.map_or(0, |n| n as u64 + 1)
+}
+
+/// Addresses that have a location already.
+#[derive(Debug)]
+struct Locations {
+    places: Vec<Place>,
+    last_id: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    address: u64,
+    generation: u32,
+    id: u32,
+}
+
+/// Not of zeros: filling a table with it takes the table's pages.
+const EMPTY: Place = Place {
+    address: u64::MAX,
+    generation: u32::MAX,
+    id: u32::MAX,
+};
+
+impl Locations {
+    fn new() -> Self {
+        Self {
+            places: vec![EMPTY; PLACES],
+            last_id: 0,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.places.fill(EMPTY);
+        self.last_id = NOTES.len() as u32;
+    }
+
+    /// The location of an address, and whether it is a new one.
+    fn id(&mut self, address: u64, generation: u32) -> (u32, bool) {
+        // Fibonacci hashing: the upper bits depend on all.
+        let hash = (address ^ u64::from(generation) << 48).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let home = (hash >> (u64::BITS - PLACES.trailing_zeros())) as usize;
+        for probe in 0..PROBES {
+            let place = &mut self.places[(home + probe) % PLACES];
+            if (place.address, place.generation) == (address, generation) {
+                return (place.id, false);
+            }
+            if *place == EMPTY {
+                self.last_id += 1;
+                *place = Place {
+                    address,
+                    generation,
+                    id: self.last_id,
+                };
+                return (self.last_id, true);
+            }
+        }
+        self.last_id += 1;
+        (self.last_id, true)
+    }
+}

@@ -1,0 +1,126 @@
+//! A file that is open before it is needed, and visible only when it is whole.
+
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// See the module's description. What is written to it is gone with the process
+/// unless it was published.
+#[derive(Debug)]
+pub(super) struct ReservedFile {
+    file: File,
+    /// Where the file system has no files without a name.
+    temporary: Option<PathBuf>,
+}
+
+impl ReservedFile {
+    /// Opens one in the folder of `beside`, whose name a temporary one is made of.
+    pub(super) fn open(beside: &Path) -> io::Result<Self> {
+        let folder = beside.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut options = OpenOptions::new();
+        options.write(true).mode(0o600);
+        if let Ok(file) = options.clone().custom_flags(libc::O_TMPFILE).open(folder) {
+            return Ok(Self {
+                file,
+                temporary: None,
+            });
+        }
+        let mut name = beside.as_os_str().to_owned();
+        name.push(format!(".{}.0.tmp", std::process::id()));
+        let file = options.create_new(true).open(&name)?;
+        Ok(Self {
+            file,
+            temporary: Some(name.into()),
+        })
+    }
+
+    /// Gives the file its name. There must be none of that name.
+    pub(super) fn publish(mut self, path: &Path) -> io::Result<()> {
+        if let Some(temporary) = &self.temporary {
+            fs::rename(temporary, path)?;
+            self.temporary = None;
+            return Ok(());
+        }
+        let own = CString::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
+        let path = CString::new(path.as_os_str().as_bytes())?;
+        // SAFETY: strings that end; the call reads nothing else.
+        let linked = unsafe {
+            libc::linkat(
+                libc::AT_FDCWD,
+                own.as_ptr(),
+                libc::AT_FDCWD,
+                path.as_ptr(),
+                libc::AT_SYMLINK_FOLLOW,
+            )
+        };
+        if linked == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+
+    /// Empties it after a failure, to be used again.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()
+    }
+}
+
+impl Write for ReservedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for ReservedFile {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_visible_before_it_is_published() {
+        let folder = std::env::temp_dir().join(format!("heapprof-reserved-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let names = || fs::read_dir(&folder).unwrap().count();
+        let path = folder.join("dump.pb.gz");
+
+        let mut file = ReservedFile::open(&path).unwrap();
+        let before = names();
+        file.write_all(b"wrong").unwrap();
+        file.clear().unwrap();
+        file.write_all(b"right").unwrap();
+        assert!(!path.exists());
+        file.publish(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"right");
+        assert_eq!(names(), 1);
+
+        drop(ReservedFile::open(&path).unwrap());
+        assert_eq!(names(), 1, "{before} before");
+        // Elsewhere than on Linux's own file systems.
+        let temporary = folder.join("other.1.0.tmp");
+        let file = File::create(&temporary).unwrap();
+        let named = ReservedFile {
+            file,
+            temporary: Some(temporary),
+        };
+        named.publish(&folder.join("other")).unwrap();
+        assert_eq!(names(), 2);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
