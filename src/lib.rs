@@ -39,6 +39,8 @@ mod snapshot;
 mod stages;
 #[cfg(all(feature = "http", not(loom)))]
 mod tasks;
+#[cfg(not(loom))]
+pub mod testing;
 #[cfg(all(unix, not(loom)))]
 mod triggers;
 

@@ -129,11 +129,22 @@ impl Snapshot {
     /// # Errors
     /// [`Error::NotRegistered`] if this program's global allocator is another.
     pub fn take() -> Result<Self, Error> {
+        Self::take_of(|_| true)
+    }
+
+    /// Of what was allocated for an account alone. The totals of its statistics are
+    /// those of its records, the rest is the whole program's.
+    pub(crate) fn take_of_account(account: u32) -> Result<Self, Error> {
+        let accounts = RECORDER.accounts();
+        Self::take_of(|node| accounts.is_within(node.key.account, account))
+    }
+
+    fn take_of(is_wanted: impl Fn(&Node) -> bool) -> Result<Self, Error> {
         let _busy = thread::busy();
         ensure_registered()?;
         let modules = modules::refresh(RECORDER.process_generation());
         let mut records = Vec::new();
-        let stats = for_each_record(|record| records.push(*record))?;
+        let stats = for_each_record_of(is_wanted, |record| records.push(*record))?;
         records.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
         Ok(Self {
             records,
@@ -154,11 +165,20 @@ pub(crate) fn modules() -> Vec<Arc<Module>> {
 
 /// Calls `f` with every record as it is now, in no particular order, and returns
 /// the statistics. Allocates nothing; the caller is busy.
-pub(crate) fn for_each_record(mut f: impl FnMut(&Record)) -> Result<Stats, Error> {
+pub(crate) fn for_each_record(f: impl FnMut(&Record)) -> Result<Stats, Error> {
+    for_each_record_of(|_| true, f)
+}
+
+/// The same of some records, whose totals the statistics then have.
+fn for_each_record_of(
+    is_wanted: impl Fn(&Node) -> bool,
+    mut f: impl FnMut(&Record),
+) -> Result<Stats, Error> {
     ensure_registered()?;
     let (mut records, mut torn_reads) = (0, 0);
     let (mut allocated, mut in_use) = (Counts::default(), Counts::default());
-    for (node, sums) in RECORDER.nodes() {
+    for node in RECORDER.nodes().filter(|node| is_wanted(node)) {
+        let sums = node.read();
         // A stack whose every sample was undone, or is under way.
         if sums.allocs.samples == 0 {
             continue;
@@ -184,7 +204,8 @@ pub(crate) fn for_each_record(mut f: impl FnMut(&Record)) -> Result<Stats, Error
 /// as it takes to look at every record.
 #[cfg(target_os = "linux")]
 pub(crate) fn in_use_bytes() -> u64 {
-    let in_use = RECORDER.nodes().map(|(_, sums)| {
+    let in_use = RECORDER.nodes().map(|node| {
+        let sums = node.read();
         let bytes = sums.allocs.bytes.wrapping_sub(sums.frees.bytes);
         bytes.cast_signed().max(0).unsigned_abs()
     });

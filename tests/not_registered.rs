@@ -29,3 +29,13 @@ fn the_error_says_which_lines_to_add_and_where() {
     assert!(!path.exists(), "no empty file is left behind");
     assert_eq!(heapprof::stages().iter().len(), 0);
 }
+
+#[test]
+fn a_test_is_told_what_to_add_to_it() {
+    let failure = std::panic::catch_unwind(|| heapprof::testing::measure(|| ()))
+        .expect_err("there is nothing to count");
+    let message = failure.downcast_ref::<&str>().expect("it is a text");
+    assert!(message.contains("#[global_allocator]"), "{message}");
+    assert!(message.contains("heapprof::Alloc::system()"), "{message}");
+    assert!(message.contains("#[cfg(test)]"), "{message}");
+}

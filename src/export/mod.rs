@@ -8,14 +8,14 @@
 
 mod comments;
 mod frame;
-mod heap;
+pub(crate) mod heap;
 mod hidden;
 #[cfg(feature = "http")]
 pub(crate) mod kinds;
 #[cfg(feature = "http")]
 mod lookup;
 mod options;
-mod owner;
+pub(crate) mod owner;
 mod pprof;
 pub(crate) mod profile;
 mod proto;

@@ -27,6 +27,7 @@
     )
 )]
 
+pub(crate) mod account;
 mod arena;
 #[cfg(not(loom))]
 pub(crate) mod capture;

@@ -2,16 +2,17 @@
 
 use core::mem::MaybeUninit;
 
+use super::account::{self, Accounts};
 use super::arena::Arena;
 use super::capture::{self, Registers, Unwinder};
 use super::environment::{self, Interval};
 use super::live_table::{LiveSample, LiveTable};
 use super::preparation::Preparation;
-use super::sampler::Weight;
+use super::sampler::{OBJECT_FRACTION, Weight};
 use super::settings::Settings;
 use super::size_class::class_limit;
 use super::stack::StackEnd;
-use super::stack_table::{Node, NodeKey, NodeSums, StackTable};
+use super::stack_table::{Node, NodeKey, StackTable};
 use super::sync::{AtomicU32, AtomicU64, Ordering, OwnLine};
 use super::tally::Sums;
 use super::thread::{self, Thread};
@@ -36,6 +37,7 @@ pub(crate) struct Recorder {
     arena: Arena,
     live: LiveTable,
     stacks: StackTable,
+    accounts: Accounts,
     tallies: Tallies,
     /// How many forks lead from the first process here.
     forks: AtomicU64,
@@ -62,6 +64,7 @@ pub(crate) struct Tallies {
 pub(crate) struct Sample {
     size: usize,
     weight: Weight,
+    account: u32,
 }
 
 impl Recorder {
@@ -73,6 +76,7 @@ impl Recorder {
             arena: Arena::new(0),
             live: LiveTable::new(),
             stacks: StackTable::new(),
+            accounts: Accounts::new(),
             tallies: Tallies {
                 lost_samples: AtomicU64::new(0),
                 lost_objects: AtomicU64::new(0),
@@ -110,6 +114,7 @@ impl Recorder {
             Some(Sample {
                 size,
                 weight: Weight::of(size as u64, interval),
+                account: thread.account(),
             })
         })
     }
@@ -144,6 +149,9 @@ impl Recorder {
             return self.lose(sample);
         }
         node.add_alloc(&sums_of(&entry));
+        if sample.account != account::NONE {
+            self.accounts.charge(sample.account, sample.size as u64);
+        }
         let stacks = match node.key.stack_end {
             StackEnd::Root => return,
             StackEnd::TooDeep => &self.tallies.too_deep_stacks,
@@ -158,8 +166,10 @@ impl Recorder {
         let unwinder = Unwinder::from_u32(self.unwinder.load(Ordering::Relaxed));
         let object_size = class_limit(sample.size as u64);
         capture::with_stack(unwinder, registers, self.process_generation(), |stack| {
-            self.stacks
-                .node(&NodeKey::new(stack, object_size), &self.arena)
+            self.stacks.node(
+                &NodeKey::new(stack, object_size).charged_to(sample.account),
+                &self.arena,
+            )
         })
     }
 
@@ -189,6 +199,7 @@ impl Recorder {
         self.tallies
             .lost_bytes
             .fetch_add(sample.weight.bytes, Ordering::Relaxed);
+        self.accounts.lose(sample.account);
     }
 
     /// Takes `ptr`, a block of `size` bytes, out of the live table before it is
@@ -219,6 +230,7 @@ impl Recorder {
                     objects: entry.objects,
                     bytes: entry.bytes,
                 },
+                account: entry.node.key.account,
             });
         }
     }
@@ -226,6 +238,12 @@ impl Recorder {
     /// Counts the free of a sampled block.
     pub(crate) fn credit(&self, entry: &LiveSample) {
         entry.node.add_free(&sums_of(entry));
+        // Most samples stand for more than themselves; their node's key need not be
+        // fetched.
+        if entry.objects == OBJECT_FRACTION && entry.node.key.account != account::NONE {
+            self.accounts
+                .credit(entry.node.key.account, entry.size as u64);
+        }
     }
 
     pub(crate) fn is_prepared(&self) -> bool {
@@ -301,9 +319,19 @@ impl Recorder {
         process_seed() ^ thread.wrapping_add(1).wrapping_mul(0xD1B5_4A32_D192_ED03)
     }
 
-    /// Every node's header and counters.
-    pub(crate) fn nodes(&self) -> impl Iterator<Item = (&'static Node, NodeSums)> {
-        self.stacks.nodes().map(|node| (node, node.read()))
+    /// Every stack and size class.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &'static Node> {
+        self.stacks.nodes()
+    }
+
+    /// Opens an account inside the calling thread's. `None` if there is no memory left.
+    pub(crate) fn open_account(&self) -> Option<u32> {
+        let outer = Thread::with(Thread::account);
+        self.accounts.open(outer, &self.arena)
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     pub(crate) fn tallies(&self) -> &Tallies {

@@ -15,6 +15,7 @@
 
 use core::ptr;
 
+use super::account;
 use super::arena::Arena;
 use super::stack::{ReturnAddress, StackBuffer, StackEnd, mix};
 use super::sync::{AtomicPtr, Ordering};
@@ -62,6 +63,8 @@ pub(crate) struct NodeKey<'a> {
     pub(crate) module_generation: u32,
     /// The labels in force at the allocation; 0 is none.
     pub(crate) label_set: u32,
+    /// What the allocation was counted for, see [`account`]; mostly nothing.
+    pub(crate) account: u32,
     pub(crate) stack_end: StackEnd,
 }
 
@@ -73,14 +76,21 @@ impl<'a> NodeKey<'a> {
             object_size,
             module_generation: captured.module_generation,
             label_set: 0,
+            account: account::NONE,
             stack_end: captured.end,
         }
+    }
+
+    /// The same, counted for an account.
+    #[cfg(not(loom))]
+    pub(crate) fn charged_to(self, account: u32) -> Self {
+        Self { account, ..self }
     }
 
     fn hash(&self) -> u64 {
         let rest = u64::from(self.module_generation) << 32 | u64::from(self.label_set);
         let hash = mix(mix(self.stack_hash, self.object_size), rest);
-        let hash = mix(hash, self.stack_end as u64);
+        let hash = mix(hash, u64::from(self.account) << 8 | self.stack_end as u64);
         hash ^ (hash >> 32)
     }
 }

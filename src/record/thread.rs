@@ -7,7 +7,8 @@
 
 use core::cell::Cell;
 
-use super::sampler::{self, OFF, Random};
+use super::account;
+use super::sampler::{self, EVERY_ALLOCATION, OFF, Random};
 use super::settings::Settings;
 
 /// The slot never holds more than this. The rest of a longer gap waits beside
@@ -33,6 +34,8 @@ pub(crate) struct Thread {
     settings_generation: Cell<u32>,
     random: Cell<u64>,
     busy: Cell<bool>,
+    /// That every allocation is counted for, see [`account`].
+    account: Cell<u32>,
     /// The limits of this thread's stack; the upper one is 0 while they are unknown.
     stack_bounds: Cell<(usize, usize)>,
 }
@@ -46,6 +49,7 @@ impl Thread {
             settings_generation: Cell::new(0),
             random: Cell::new(0),
             busy: Cell::new(false),
+            account: Cell::new(account::NONE),
             stack_bounds: Cell::new((0, 0)),
         }
     }
@@ -77,6 +81,10 @@ impl Thread {
         settings: &Settings,
         seed: impl FnOnce() -> u64,
     ) -> Option<u64> {
+        if self.account.get() != account::NONE {
+            self.bytes_until_sample.set(0);
+            return Some(EVERY_ALLOCATION);
+        }
         if self.settings_generation.get() == 0 {
             let (generation, _) = settings.load();
             if generation == 0 {
@@ -131,6 +139,22 @@ impl Thread {
         self.settings_generation.get() != 0
     }
 
+    /// What the thread's allocations are counted for.
+    pub(crate) fn account(&self) -> u32 {
+        self.account.get()
+    }
+
+    /// From now on all allocations are counted for this account, each a sample; or for
+    /// none. Returns the account before.
+    ///
+    /// What was left of a gap is dropped: the thread is one again that has not drawn
+    /// any. Gaps have no memory, so nothing is sampled more or less often for it.
+    fn set_account(&self, account: u32) -> u32 {
+        self.settings_generation.set(0);
+        self.bytes_until_sample.set(0);
+        self.account.replace(account)
+    }
+
     pub(crate) fn is_busy(&self) -> bool {
         self.busy.get()
     }
@@ -167,6 +191,25 @@ pub(crate) fn not_busy<R>(f: impl FnOnce() -> R) -> R {
 impl Drop for Busy {
     fn drop(&mut self) {
         Thread::with(|thread| thread.busy.set(self.before));
+    }
+}
+
+/// While it lives, the calling thread's allocations are counted for an account.
+#[derive(Debug)]
+pub(crate) struct Charged {
+    before: u32,
+}
+
+/// Has the calling thread's allocations counted for `account`.
+pub(crate) fn charge_to(account: u32) -> Charged {
+    Charged {
+        before: Thread::with(|thread| thread.set_account(account)),
+    }
+}
+
+impl Drop for Charged {
+    fn drop(&mut self) {
+        Thread::with(|thread| thread.set_account(self.before));
     }
 }
 

@@ -156,6 +156,33 @@ fn a_change_of_the_interval_keeps_totals_unbiased() {
     }
 }
 
+/// Closures are measured in between, and every allocation inside is taken: what is
+/// taken outside is as probable as ever.
+#[test]
+fn measuring_keeps_totals_unbiased() {
+    let (mut estimate, mut truth) = (Estimate::default(), Truth::default());
+    let (settings, thread) = (settings(R), Thread::new());
+    let mut seed = 0;
+    for i in 0..200_000 {
+        let measured = i % 4 == 0;
+        let before = measured.then(|| thread.set_account(1));
+        for _ in 0..1 + i % 7 {
+            seed += 0x9E37;
+            let size = 2_000 + i % 8_000;
+            truth.add(size, if measured { 1 } else { R });
+            let sample = allocate(&thread, size, &settings, seed);
+            assert!(!measured || sample == Some(1), "all that is measured");
+            if let Some(interval) = sample {
+                estimate.add(size, interval);
+            }
+        }
+        if let Some(before) = before {
+            thread.set_account(before);
+        }
+    }
+    truth.assert_close(&estimate);
+}
+
 #[test]
 fn interval_one_takes_every_allocation() {
     let (estimate, truth) = run((1..=2000).cycle().take(100_000), 1, 3);
