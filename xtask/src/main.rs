@@ -39,7 +39,9 @@ const USAGE: &str = "usage: cargo xtask test | verify | builds [quick | NAME...]
 
 /// The packages whose tests touch allocation, and hence depend on how the
 /// optimizer treats it.
-const PROFILER_PACKAGES: [&str; 6] = [
+const PROFILER_PACKAGES: [&str; 8] = [
+    "-p",
+    "allocation-tests",
     "-p",
     "heapprof",
     "-p",
