@@ -49,11 +49,19 @@ impl Snapshot {
                     Record {
                         allocated,
                         in_use: record.in_use.growth_since(&before.in_use, &allocated),
+                        in_use_at_peak: between_peaks(
+                            &before.in_use_at_peak,
+                            &record.in_use_at_peak,
+                            &allocated,
+                        ),
                         ..*record
                     }
                 }
             })
-            .filter(|record| record.allocated != nothing || record.in_use != nothing)
+            .filter(|record| {
+                let counts = [record.allocated, record.in_use, record.in_use_at_peak];
+                counts.iter().any(|&counts| counts != nothing)
+            })
             .collect();
         Snapshot {
             stats: stats_between(&earlier.stats, &self.stats).with_totals(&records),
@@ -66,6 +74,15 @@ impl Snapshot {
                     .unwrap_or_default(),
             ),
         }
+    }
+}
+
+/// None if it is the same peak, whatever was allocated since.
+fn between_peaks(before: &Counts, now: &Counts, allocated: &Counts) -> Counts {
+    if before == now {
+        Counts::default()
+    } else {
+        now.growth_since(before, allocated)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::counts::{Counts, OBJECT_FRACTION};
 use crate::error::Error;
 use crate::module::Module;
 use crate::record::capture::modules;
+use crate::record::clock;
 use crate::record::recorder::RECORDER;
 pub use crate::record::stack::{ReturnAddress, StackEnd};
 use crate::record::stack_table::{Node, NodeSums};
@@ -28,6 +29,7 @@ pub struct Record {
     pub(crate) module_generation: u32,
     pub(crate) allocated: Counts,
     pub(crate) in_use: Counts,
+    pub(crate) in_use_at_peak: Counts,
 }
 
 impl Record {
@@ -57,6 +59,13 @@ impl Record {
     pub fn in_use(&self) -> Counts {
         self.in_use
     }
+
+    /// What was in use when the program had most in use altogether, since its start
+    /// or the last [`reset_peak`](crate::reset_peak); or by how much that differs
+    /// between two snapshots.
+    pub fn in_use_at_peak(&self) -> Counts {
+        self.in_use_at_peak
+    }
 }
 
 /// What the profiler knows of itself. Counts are since the program's start.
@@ -82,6 +91,10 @@ pub struct Stats {
     pub allocated: Counts,
     /// The same of what is in use.
     pub in_use: Counts,
+    /// The same of what was in use when that was most.
+    pub in_use_at_peak: Counts,
+    /// When that was reached, to about 10 ms. `None` before the first sample.
+    pub peak_at: Option<SystemTime>,
     /// Samples whose stack was deeper than 128 frames.
     pub too_deep_stacks: u64,
     /// Samples whose stack was cut where the next frame was uncertain.
@@ -143,8 +156,19 @@ impl Snapshot {
         let _busy = thread::busy();
         ensure_registered()?;
         let modules = modules::refresh(RECORDER.process_generation());
+        // Records of two peaks would make a third. Of a peak that moves on all the time,
+        // the last attempt serves.
+        const ATTEMPTS: u32 = 3;
         let mut records = Vec::new();
-        let stats = for_each_record_of(is_wanted, |record| records.push(*record))?;
+        let mut stats = Stats::default();
+        for _ in 0..ATTEMPTS {
+            let mark = RECORDER.high_water().mark();
+            records.clear();
+            stats = for_each_record_of(&is_wanted, |record| records.push(*record))?;
+            if RECORDER.high_water().mark() == mark {
+                break;
+            }
+        }
         records.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
         Ok(Self {
             records,
@@ -176,9 +200,10 @@ fn for_each_record_of(
 ) -> Result<Stats, Error> {
     ensure_registered()?;
     let (mut records, mut torn_reads) = (0, 0);
-    let (mut allocated, mut in_use) = (Counts::default(), Counts::default());
+    let mark = RECORDER.high_water().mark();
+    let [mut allocated, mut in_use, mut at_peak] = [Counts::default(); 3];
     for node in RECORDER.nodes().filter(|node| is_wanted(node)) {
-        let sums = node.read();
+        let sums = node.read(mark);
         // A stack whose every sample was undone, or is under way.
         if sums.allocs.samples == 0 {
             continue;
@@ -187,6 +212,7 @@ fn for_each_record_of(
         f(&record);
         allocated = allocated.plus(&record.allocated);
         in_use = in_use.plus(&record.in_use);
+        at_peak = at_peak.plus(&record.in_use_at_peak);
         records += 1;
         torn_reads += u64::from(sums.torn);
     }
@@ -196,6 +222,7 @@ fn for_each_record_of(
         torn_reads,
         allocated,
         in_use,
+        in_use_at_peak: at_peak,
         ..Stats::now()
     })
 }
@@ -233,6 +260,7 @@ impl Record {
             module_generation: node.key.module_generation,
             allocated,
             in_use: allocated.without(&Counts::of(&sums.frees)),
+            in_use_at_peak: Counts::of(&sums.at_peak),
         }
     }
 
@@ -270,6 +298,8 @@ impl Stats {
             records: 0,
             allocated: Counts::default(),
             in_use: Counts::default(),
+            in_use_at_peak: Counts::default(),
+            peak_at: peak_at(),
             torn_reads: 0,
         }
     }
@@ -284,7 +314,17 @@ impl Stats {
         Self {
             allocated: sum(|record| &record.allocated),
             in_use: sum(|record| &record.in_use),
+            in_use_at_peak: sum(|record| &record.in_use_at_peak),
             ..self
         }
     }
+}
+
+/// By the clock on the wall.
+fn peak_at() -> Option<SystemTime> {
+    let reached_at = RECORDER.high_water().reached_at();
+    let ago = Duration::from_nanos(clock::now().saturating_sub(reached_at));
+    (reached_at != 0)
+        .then(|| SystemTime::now().checked_sub(ago))
+        .flatten()
 }

@@ -53,6 +53,7 @@ pub(crate) fn record(
         module_generation: 0,
         allocated: counts(allocated),
         in_use: counts(in_use),
+        in_use_at_peak: counts(allocated),
     }
 }
 

@@ -29,14 +29,18 @@
 
 pub(crate) mod account;
 mod arena;
+mod at_peak;
 #[cfg(not(loom))]
 pub(crate) mod capture;
+#[cfg(not(loom))]
+pub(crate) mod clock;
 #[cfg(not(loom))]
 pub(crate) mod environment;
 #[cfg_attr(not(cfi), allow(dead_code))]
 mod fork_gate;
 #[cfg(any(interrupts, test))]
 pub(crate) mod handoff;
+pub(crate) mod high_water;
 pub(crate) mod lease;
 mod live_table;
 #[cfg_attr(not(cfi), allow(dead_code))]

@@ -5,7 +5,9 @@ use core::mem::MaybeUninit;
 use super::account::{self, Accounts};
 use super::arena::Arena;
 use super::capture::{self, Registers, Unwinder};
+use super::clock;
 use super::environment::{self, Interval};
+use super::high_water::HighWater;
 use super::live_table::{LiveSample, LiveTable};
 use super::preparation::Preparation;
 use super::sampler::{OBJECT_FRACTION, Weight};
@@ -38,6 +40,7 @@ pub(crate) struct Recorder {
     live: LiveTable,
     stacks: StackTable,
     accounts: Accounts,
+    high_water: OwnLine<HighWater>,
     tallies: Tallies,
     /// How many forks lead from the first process here.
     forks: AtomicU64,
@@ -77,6 +80,7 @@ impl Recorder {
             live: LiveTable::new(),
             stacks: StackTable::new(),
             accounts: Accounts::new(),
+            high_water: OwnLine(HighWater::new()),
             tallies: Tallies {
                 lost_samples: AtomicU64::new(0),
                 lost_objects: AtomicU64::new(0),
@@ -141,6 +145,7 @@ impl Recorder {
             size: sample.size,
             objects: sample.weight.objects,
             bytes: sample.weight.bytes,
+            born: clock::now(),
         };
         if !self
             .live
@@ -148,7 +153,7 @@ impl Recorder {
         {
             return self.lose(sample);
         }
-        node.add_alloc(&sums_of(&entry));
+        self.count(&entry);
         if sample.account != account::NONE {
             self.accounts.charge(sample.account, sample.size as u64);
         }
@@ -235,8 +240,18 @@ impl Recorder {
         }
     }
 
+    /// Counts a sampled block.
+    fn count(&self, entry: &LiveSample) {
+        if let Some(mark) = self.high_water.0.rise(entry.bytes, entry.born) {
+            entry.node.keep_peak(mark, &self.arena);
+        }
+        entry.node.add_alloc(&sums_of(entry));
+    }
+
     /// Counts the free of a sampled block.
     pub(crate) fn credit(&self, entry: &LiveSample) {
+        let mark = self.high_water.0.fall(entry.bytes);
+        entry.node.keep_peak(mark, &self.arena);
         entry.node.add_free(&sums_of(entry));
         // Most samples stand for more than themselves; their node's key need not be
         // fetched.
@@ -332,6 +347,10 @@ impl Recorder {
 
     pub(crate) fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    pub(crate) fn high_water(&self) -> &HighWater {
+        &self.high_water.0
     }
 
     pub(crate) fn tallies(&self) -> &Tallies {

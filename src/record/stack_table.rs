@@ -13,12 +13,16 @@
 //!   after its allocation was counted, so the allocs read later include it and
 //!   what is in use is never negative.
 
+#[cfg(not(loom))]
+use core::mem::offset_of;
 use core::ptr;
 
 use super::account;
 use super::arena::Arena;
+use super::at_peak::{AtPeak, Held, KeptCounts};
+use super::high_water::Mark;
 use super::stack::{ReturnAddress, StackBuffer, StackEnd, mix};
-use super::sync::{AtomicPtr, Ordering};
+use super::sync::{AtomicPtr, AtomicU64, Ordering};
 use super::tally::{Sums, Tally};
 
 #[cfg(not(loom))]
@@ -41,13 +45,17 @@ pub(crate) struct Node {
     next: AtomicPtr<Node>,
     hash: u64,
     pub(crate) key: NodeKey<'static>,
+    // A cache line each: counting a sample takes neither the header from those who look
+    // for it, nor the other tally.
     allocs: Tally,
+    peak_status: AtomicU64,
     frees: Tally,
+    peak_counts: AtomicPtr<KeptCounts>,
 }
 
 // Three cache lines: tables of a million stacks are not rare.
 #[cfg(not(loom))]
-const _: () = assert!(size_of::<Node>() == 192);
+const _: () = assert!(size_of::<Node>() == 192 && offset_of!(Node, allocs) == 64);
 
 /// What tells one node from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,11 +108,26 @@ impl<'a> NodeKey<'a> {
 pub(crate) struct NodeSums {
     pub(crate) allocs: Sums,
     pub(crate) frees: Sums,
+    /// In use at the high-water mark of the total.
+    pub(crate) at_peak: Sums,
     /// The counters moved during every attempt; made consistent.
     pub(crate) torn: bool,
 }
 
 impl Node {
+    /// Before anything is counted: keeps what was in use at a mark that the total has
+    /// fallen below.
+    #[inline(always)]
+    pub(crate) fn keep_peak(&self, mark: Mark, arena: &Arena) {
+        let in_use = || {
+            // Whole, unless other threads' samples are in flight.
+            let (frees, _) = self.frees.read();
+            let (allocs, _) = self.allocs.read();
+            allocs.without(&frees)
+        };
+        self.at_peak().keep(mark, in_use, arena);
+    }
+
     /// Counts a sampled allocation.
     pub(crate) fn add_alloc(&self, sums: &Sums) {
         self.allocs.add(sums);
@@ -115,17 +138,35 @@ impl Node {
         self.frees.add(sums);
     }
 
-    pub(crate) fn read(&self) -> NodeSums {
+    /// The counters, and what was in use at the mark.
+    pub(crate) fn read(&self, mark: Mark) -> NodeSums {
         let (mut frees, frees_whole) = self.frees.read();
         let (allocs, allocs_whole) = self.allocs.read();
-        let torn = !(frees_whole && allocs_whole);
+        let mut torn = !(frees_whole && allocs_whole);
         if torn {
             frees.limit_to(&allocs);
         }
+        let in_use = allocs.without(&frees);
+        let at_peak = match self.at_peak().read(mark) {
+            Held::Kept(sums) => sums,
+            Held::StillThere => in_use,
+            Held::Unknown => {
+                torn = true;
+                in_use
+            }
+        };
         NodeSums {
             allocs,
             frees,
+            at_peak,
             torn,
+        }
+    }
+
+    fn at_peak(&self) -> AtPeak<'_> {
+        AtPeak {
+            status: &self.peak_status,
+            counts: &self.peak_counts,
         }
     }
 }
@@ -171,7 +212,9 @@ impl StackTable {
                 ..*key
             },
             allocs: Tally::new(),
+            peak_status: AtomicU64::new(0),
             frees: Tally::new(),
+            peak_counts: AtomicPtr::new(ptr::null_mut()),
         })?;
         loop {
             // Relaxed: published with the rest of the header.

@@ -23,10 +23,9 @@ const READ_ATTEMPTS: u32 = 100;
 #[cfg(loom)]
 const READ_ATTEMPTS: u32 = 1;
 
-/// See the module's description. On a cache line of its own: counting a sample takes
-/// neither a node's header from those who look for it, nor its other tally.
+/// See the module's description.
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub(super) struct Tally {
     /// Samples whose addition has begun.
     started: AtomicU64,
@@ -68,6 +67,50 @@ impl Sums {
         }
     }
 
+    /// Estimated objects, in 1/1024ths, and bytes beyond those of the samples: none
+    /// where every allocation is sampled.
+    pub(super) fn beyond_samples(&self) -> (u64, u64) {
+        (
+            self.objects.wrapping_sub(in_fractions(self.samples)),
+            self.bytes.wrapping_sub(self.sampled_bytes),
+        )
+    }
+
+    /// The sums that these are of.
+    pub(super) fn of_parts(
+        samples: u64,
+        sampled_bytes: u64,
+        (objects_beyond, bytes_beyond): (u64, u64),
+        variance: Variance,
+    ) -> Self {
+        Self {
+            samples,
+            sampled_bytes,
+            objects: in_fractions(samples).wrapping_add(objects_beyond),
+            bytes: sampled_bytes.wrapping_add(bytes_beyond),
+            variance,
+        }
+    }
+
+    /// Without `part`, which some of the samples made: nothing is left of none.
+    pub(crate) fn without(&self, part: &Self) -> Self {
+        if self.samples <= part.samples {
+            return Self::default();
+        }
+        let mut part = *part;
+        part.limit_to(self);
+        Self {
+            samples: self.samples.wrapping_sub(part.samples),
+            sampled_bytes: self.sampled_bytes.wrapping_sub(part.sampled_bytes),
+            objects: self.objects.wrapping_sub(part.objects),
+            bytes: self.bytes.wrapping_sub(part.bytes),
+            variance: Variance {
+                objects: self.variance.objects - part.variance.objects,
+                bytes: self.variance.bytes - part.variance.bytes,
+            },
+        }
+    }
+
     /// Lowers what is more than in `most`.
     pub(super) fn limit_to(&mut self, most: &Self) {
         self.samples = self.samples.min(most.samples);
@@ -104,14 +147,9 @@ impl Tally {
                 sum.fetch_add(amount, Ordering::Release);
             }
         };
-        add(
-            &self.objects_beyond,
-            sums.objects.wrapping_sub(in_fractions(sums.samples)),
-        );
-        add(
-            &self.bytes_beyond,
-            sums.bytes.wrapping_sub(sums.sampled_bytes),
-        );
+        let (objects_beyond, bytes_beyond) = sums.beyond_samples();
+        add(&self.objects_beyond, objects_beyond);
+        add(&self.bytes_beyond, bytes_beyond);
         self.objects_variance.add(sums.variance.objects);
         self.bytes_variance.add(sums.variance.bytes);
         self.samples.fetch_add(sums.samples, Ordering::Release);
@@ -124,16 +162,12 @@ impl Tally {
         let sampled_bytes = self.sampled_bytes.load(Ordering::Acquire);
         let objects_beyond = self.objects_beyond.load(Ordering::Acquire);
         let bytes_beyond = self.bytes_beyond.load(Ordering::Acquire);
-        let sums = Sums {
-            samples,
-            sampled_bytes,
-            objects: in_fractions(samples).wrapping_add(objects_beyond),
-            bytes: sampled_bytes.wrapping_add(bytes_beyond),
-            variance: Variance {
-                objects: self.objects_variance.load(),
-                bytes: self.bytes_variance.load(),
-            },
+        let variance = Variance {
+            objects: self.objects_variance.load(),
+            bytes: self.bytes_variance.load(),
         };
+        let beyond = (objects_beyond, bytes_beyond);
+        let sums = Sums::of_parts(samples, sampled_bytes, beyond, variance);
         (sums, self.started.load(Ordering::Relaxed) == sums.samples)
     }
 

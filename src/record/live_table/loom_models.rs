@@ -34,6 +34,7 @@ impl World {
             size: key * 10,
             objects: key as u64 * 100,
             bytes: key as u64 * 1000,
+            born: key as u64 * 10_000,
         };
         self.table.insert(key, &sample, &self.arena, 1)
     }

@@ -15,6 +15,8 @@ pub(crate) struct LiveSample {
     /// 1/1024ths.
     pub(crate) objects: u64,
     pub(crate) bytes: u64,
+    /// When it was allocated, by [`clock::now`](crate::record::clock::now).
+    pub(crate) born: u64,
 }
 
 /// A [`LiveSample`] at rest.
@@ -25,8 +27,8 @@ pub(super) struct SampleCell {
     size: AtomicU64,
     objects: AtomicU64,
     bytes: AtomicU64,
-    /// Room for the time of birth and the thread.
-    _spare: [AtomicU64; 2],
+    born: AtomicU64,
+    _spare: AtomicU64,
 }
 
 #[cfg(not(loom))]
@@ -40,7 +42,8 @@ impl SampleCell {
             size: AtomicU64::new(0),
             objects: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            _spare: core::array::from_fn(|_| AtomicU64::new(0)),
+            born: AtomicU64::new(0),
+            _spare: AtomicU64::new(0),
         }
     }
 
@@ -52,6 +55,7 @@ impl SampleCell {
         self.size.store(sample.size as u64, Ordering::Relaxed);
         self.objects.store(sample.objects, Ordering::Relaxed);
         self.bytes.store(sample.bytes, Ordering::Relaxed);
+        self.born.store(sample.born, Ordering::Relaxed);
     }
 
     pub(super) fn read(&self) -> Option<LiveSample> {
@@ -61,6 +65,7 @@ impl SampleCell {
             size: self.size.load(Ordering::Relaxed) as usize,
             objects: self.objects.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
+            born: self.born.load(Ordering::Relaxed),
         })
     }
 }

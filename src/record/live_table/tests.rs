@@ -23,6 +23,7 @@ fn sample(node: &'static Node, size: usize) -> LiveSample {
         size,
         objects: 3,
         bytes: (size as u64).wrapping_mul(5),
+        born: 7,
     }
 }
 

@@ -96,7 +96,7 @@ fn loom_snapshot_against_alloc_and_free() {
             node.add_alloc(&sample(8));
             node.add_free(&sample(8));
         });
-        let sums = node.read();
+        let sums = node.read(Mark(0));
         if !sums.torn {
             assert_belongs_together(&sums.allocs, 8);
             assert_belongs_together(&sums.frees, 8);
@@ -105,7 +105,7 @@ fn loom_snapshot_against_alloc_and_free() {
         assert!(sums.frees.bytes <= sums.allocs.bytes);
         assert!(sums.frees.variance.bytes <= sums.allocs.variance.bytes);
         writer.join().unwrap();
-        let sums = node.read();
+        let sums = node.read(Mark(0));
         assert!(!sums.torn);
         assert_eq!((sums.allocs.samples, sums.frees.samples), (1, 1));
         assert_belongs_together(&sums.allocs, 8);

@@ -43,7 +43,7 @@ fn stacks_by_the_hundred_thousand() {
         for i in 0..STACKS {
             let stack = buffer(&[i, i / 2, i / 4], StackEnd::Root, 1);
             let node = table.node(&NodeKey::new(&stack, 8), &arena).unwrap();
-            assert_eq!(node.read().allocs.samples, round);
+            assert_eq!(node.read(Mark(0)).allocs.samples, round);
             node.add_alloc(&Sums::of_sample(8, 1024, 8));
         }
     }
@@ -116,7 +116,8 @@ fn reads_are_consistent_while_threads_add() {
                 allocs,
                 frees,
                 torn,
-            } = node.read();
+                ..
+            } = node.read(Mark(0));
             assert!(frees.samples <= allocs.samples);
             if !torn {
                 assert_eq!(
@@ -128,6 +129,6 @@ fn reads_are_consistent_while_threads_add() {
             }
         }
     });
-    assert_eq!(node.read().allocs, node.read().frees);
-    assert_eq!(node.read().allocs.samples, 160_000);
+    assert_eq!(node.read(Mark(0)).allocs, node.read(Mark(0)).frees);
+    assert_eq!(node.read(Mark(0)).allocs.samples, 160_000);
 }
