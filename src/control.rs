@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::record::capture::modules;
+use crate::record::clock;
 use crate::record::recorder::RECORDER;
 use crate::record::thread;
 use crate::snapshot::ensure_registered;
@@ -28,6 +29,17 @@ pub fn set_sample_interval(bytes: u64) -> Result<(), Error> {
     ensure_registered()?;
     modules::refresh(RECORDER.process_generation());
     RECORDER.change_interval(bytes);
+    Ok(())
+}
+
+/// Forgets when most was in use: from now on the peak is what is in use now, until
+/// more is. To be called when a phase begins whose peak is asked for.
+///
+/// # Errors
+/// [`Error::NotRegistered`].
+pub fn reset_peak() -> Result<(), Error> {
+    ensure_registered()?;
+    RECORDER.high_water().reset(clock::now());
     Ok(())
 }
 

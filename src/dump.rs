@@ -56,6 +56,35 @@ pub fn dump_allocs_to(path: impl AsRef<Path>) -> Result<(), Error> {
     dump_to(path.as_ref(), View::Allocs)
 }
 
+/// A profile that shows what was in use when the program had most in use
+/// altogether, since its start or the last [`reset_peak`](crate::reset_peak);
+/// otherwise like [`dump_heap`].
+///
+/// Nothing has to be running at that moment: every stack's figures of it are kept
+/// as a matter of course. With one thread and every allocation sampled they are
+/// exact; with more threads, off by at most one sample for each thread that was
+/// allocating or freeing at that very moment. When it was is in
+/// [`Stats`](crate::Stats) and in the profile's comments.
+///
+/// Of estimates the highest is taken, which is too high rather than too low: by one
+/// to three standard errors where the heap stays about as large for long.
+///
+/// # Errors
+///
+/// [`Error::NotRegistered`] if [`Alloc`](crate::Alloc) is not the global allocator.
+pub fn dump_peak() -> Result<Vec<u8>, Error> {
+    dump(View::Peak)
+}
+
+/// Writes [`dump_peak`] to a file, like [`dump_heap_to`].
+///
+/// # Errors
+///
+/// Those of [`dump_heap_to`].
+pub fn dump_peak_to(path: impl AsRef<Path>) -> Result<(), Error> {
+    dump_to(path.as_ref(), View::Peak)
+}
+
 fn dump(view: View) -> Result<Vec<u8>, Error> {
     let _busy = thread::busy();
     let mut bytes = Vec::new();

@@ -47,9 +47,9 @@ mod triggers;
 #[cfg(not(loom))]
 pub use {
     alloc::Alloc,
-    control::{sample_interval, set_sample_interval},
+    control::{reset_peak, sample_interval, set_sample_interval},
     counts::Counts,
-    dump::{dump_allocs, dump_allocs_to, dump_heap, dump_heap_to},
+    dump::{dump_allocs, dump_allocs_to, dump_heap, dump_heap_to, dump_peak, dump_peak_to},
     error::Error,
     export::{PprofOptions, Site, Symbols, View},
     record::capture::Unwinder,

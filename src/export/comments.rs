@@ -1,22 +1,21 @@
 #![forbid(unsafe_code)]
 //! What a reader of a profile should know about its limits.
 
-use crate::snapshot::Stats;
+use super::View;
+use super::units::readable_bytes;
+use crate::counts::Counts;
+use crate::snapshot::Snapshot;
 
 /// One line each; nothing about what did not happen.
-pub(super) fn comments(stats: &Stats, problems: &[String]) -> Vec<String> {
+pub(super) fn comments(snapshot: &Snapshot, view: View, problems: &[String]) -> Vec<String> {
+    let stats = &snapshot.stats;
     let mut comments = vec![format!(
         "heapprof: own memory {} bytes (limit {}), not part of the figures",
         stats.own_bytes, stats.own_bytes_limit
     )];
-    let in_use = stats.in_use.confidence_interval_bytes();
-    if stats.in_use.standard_error_bytes() > 0.0 {
-        comments.push(format!(
-            "heapprof: {} bytes in use, with 95 % confidence {} to {}",
-            stats.in_use.bytes,
-            in_use.start(),
-            in_use.end()
-        ));
+    match view {
+        View::InUse | View::Allocs => comments.push(estimate("in use", &stats.in_use)),
+        View::Peak => comments.extend(peak(snapshot)),
     }
     let counted = [
         (
@@ -67,4 +66,31 @@ pub(super) fn comments(stats: &Stats, problems: &[String]) -> Vec<String> {
             .map(|p| format!("heapprof: no names from {p}")),
     );
     comments
+}
+
+/// With its error, if it has one.
+fn estimate(what: &str, counts: &Counts) -> String {
+    let readable = readable_bytes(counts.bytes);
+    if counts.standard_error_bytes() == 0.0 {
+        return format!("heapprof: {what} {readable}");
+    }
+    let interval = counts.confidence_interval_bytes();
+    // Of few samples the interval reaches farther up than down.
+    let reach = (counts.bytes - interval.start()).max(interval.end() - counts.bytes);
+    format!(
+        "heapprof: {what} {readable} ± {} (95 %: {} to {} bytes)",
+        readable_bytes(reach),
+        interval.start(),
+        interval.end()
+    )
+}
+
+fn peak(snapshot: &Snapshot) -> Option<String> {
+    let at = snapshot.stats.peak_at?;
+    let ago = snapshot.taken_at.duration_since(at).unwrap_or_default();
+    let what = format!(
+        "at its peak, {:.2} s before this profile, in use",
+        ago.as_secs_f64()
+    );
+    Some(estimate(&what, &snapshot.stats.in_use_at_peak))
 }

@@ -89,14 +89,14 @@ impl Snapshot {
         options: PprofOptions,
     ) -> Result<(), Error> {
         let _busy = thread::busy();
-        let profile = Profile::of_heap(self, options.symbols);
+        let profile = Profile::of_heap(self, options.view, options.symbols);
         pprof::write(&header(self, &profile, options), &profile, writer).map_err(Error::Write)
     }
 }
 
 impl Profile<Memory> {
     /// Of a snapshot, without the allocator's frames.
-    pub(crate) fn of_heap(snapshot: &Snapshot, symbols: Symbols) -> Self {
+    pub(crate) fn of_heap(snapshot: &Snapshot, view: View, symbols: Symbols) -> Self {
         let mut records: Vec<&Record> = snapshot.records.iter().collect();
         records.sort_by_key(|r| {
             (
@@ -107,13 +107,13 @@ impl Profile<Memory> {
                 r.id,
             )
         });
-        let stacks = records.into_iter().map(stack);
+        let stacks = records.into_iter().map(|record| stack(record, view));
         let stacks = stacks.chain(lost(&snapshot.stats)).collect();
         Self::new(stacks, &snapshot.modules, symbols, Hide::Allocator)
     }
 }
 
-fn stack(record: &Record) -> Stack<'static, Memory> {
+fn stack(record: &Record, view: View) -> Stack<'static, Memory> {
     let object_size = i64::try_from(record.object_size).unwrap_or(i64::MAX);
     Stack {
         frames: record.stack,
@@ -125,7 +125,10 @@ fn stack(record: &Record) -> Stack<'static, Memory> {
         }],
         values: Memory {
             allocated: record.allocated,
-            in_use: record.in_use,
+            in_use: match view {
+                View::InUse | View::Allocs => record.in_use,
+                View::Peak => record.in_use_at_peak,
+            },
         },
     }
 }
@@ -154,7 +157,7 @@ fn header(snapshot: &Snapshot, profile: &Profile<Memory>, options: PprofOptions)
         sample_types: SAMPLE_TYPES,
         // Without one, pprof takes the last.
         default_sample_type: match options.view {
-            View::InUse => None,
+            View::InUse | View::Peak => None,
             View::Allocs => Some("alloc_space"),
         },
         period_type: PERIOD_TYPE,
@@ -165,6 +168,6 @@ fn header(snapshot: &Snapshot, profile: &Profile<Memory>, options: PprofOptions)
             Symbols::Full | Symbols::Names => None,
             Symbols::None => Some(DROP_FRAMES),
         },
-        comments: comments(&snapshot.stats, &profile.problems),
+        comments: comments(snapshot, options.view, &profile.problems),
     }
 }

@@ -31,6 +31,7 @@ pub(crate) mod testing;
 #[cfg(feature = "http")]
 pub(crate) mod text;
 mod top;
+mod units;
 
 #[cfg(feature = "http")]
 pub(crate) use lookup::linker_names;

@@ -1,8 +1,8 @@
 #![forbid(unsafe_code)]
 //! What a profile shows first, and how much it says about its addresses.
 
-/// Which of the two questions a profile answers first. Every profile carries
-/// the figures for both.
+/// Which question a profile answers first. Every profile carries what was
+/// allocated and what is, or was, in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum View {
@@ -11,6 +11,10 @@ pub enum View {
     InUse,
     /// What has allocated memory since the program's start, freed or not.
     Allocs,
+    /// What held memory when the program held most altogether, since its start or
+    /// the last [`reset_peak`](crate::reset_peak). Figures in use are those of that
+    /// moment, figures of what was allocated those of now.
+    Peak,
 }
 
 /// How addresses are turned into names.

@@ -25,7 +25,7 @@ pub struct Site {
     pub line: Option<u32>,
     /// All allocations.
     pub allocated: Counts,
-    /// What of it is in use.
+    /// What of it is in use; asked for the peak, what was in use then.
     pub in_use: Counts,
 }
 
@@ -40,7 +40,7 @@ impl Snapshot {
     /// Costs what [`Symbols::Full`] says.
     pub fn top_sites(&self, limit: usize, view: View) -> Vec<Site> {
         let _busy = thread::busy();
-        let profile = Profile::of_heap(self, Symbols::Full);
+        let profile = Profile::of_heap(self, view, Symbols::Full);
         let owners: Vec<Owner> = profile
             .functions
             .iter()
@@ -73,7 +73,7 @@ impl Snapshot {
 
 fn bytes(site: &Site, view: View) -> i64 {
     match view {
-        View::InUse => site.in_use.bytes,
+        View::InUse | View::Peak => site.in_use.bytes,
         View::Allocs => site.allocated.bytes,
     }
 }

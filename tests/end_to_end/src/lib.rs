@@ -2,6 +2,7 @@
 //! nothing to do with heapprof's own code, memory to look for, and allocators
 //! that count what they give and check what they are handed.
 
+pub mod beside_dhat;
 pub mod blocks;
 pub mod counted;
 pub mod decode;
@@ -12,6 +13,7 @@ pub mod strict;
 
 use std::env;
 
+pub use beside_dhat::BesideDhat;
 pub use blocks::{Block, Values};
 pub use decode::{Frame, Profile};
 pub use meter::Meter;
