@@ -8,10 +8,10 @@ mod unscaled;
 
 use std::fmt::Write;
 
-use super::Symbols;
 use super::heap::Memory;
 use super::profile::{Location, Profile, Sample};
 use super::tabs::append_aligned;
+use super::{Symbols, View};
 use crate::memory::process::peak_resident_bytes;
 use crate::record::thread;
 use crate::snapshot::{Snapshot, Stats};
@@ -21,9 +21,9 @@ impl Snapshot {
     /// As Go's servers answer `/debug/pprof/heap?debug=1`.
     ///
     /// Costs what [`Symbols::Full`] says.
-    pub(crate) fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self, view: View) -> String {
         let _busy = thread::busy();
-        let profile = Profile::of_heap(self, Symbols::Full);
+        let profile = Profile::of_heap(self, view, Symbols::Full);
         let interval = self.stats.sample_interval;
         let mut text = String::new();
         // Writing to a string cannot fail, here and below.

@@ -34,12 +34,13 @@ pub(super) type CollectError = Box<dyn std::error::Error>;
 
 impl Named {
     /// In the order of their names.
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Heap(View::Allocs),
         Self::Block,
         Self::Goroutine,
         Self::Heap(View::InUse),
         Self::Mutex,
+        Self::Heap(View::Peak),
         Self::Threadcreate,
     ];
 
@@ -54,6 +55,7 @@ impl Named {
             Self::Goroutine => "goroutine",
             Self::Heap(View::InUse) => "heap",
             Self::Mutex => "mutex",
+            Self::Heap(View::Peak) => "peak",
             Self::Threadcreate => "threadcreate",
         }
     }
@@ -124,7 +126,7 @@ impl Collected {
     fn to_text(&self, debug: i64) -> String {
         match self {
             Self::Contentions(none) => none.to_text(),
-            Self::Heap(snapshot, _) => snapshot.to_text(),
+            Self::Heap(snapshot, view) => snapshot.to_text(*view),
             Self::ThreadCount(count) => count.to_text(),
             Self::Threads(threads) if debug >= 2 => threads.to_list(),
             Self::Threads(threads) => threads.to_text(),

@@ -146,6 +146,24 @@ fn views_and_differences() {
     );
 }
 
+/// What is in use is shown as it was at the peak, and said to be.
+#[test]
+fn the_peak_in_place_of_now() {
+    let mut snapshot = snapshot(vec![record(0, &[0x5100], 8, 100, 10)], vec![]);
+    snapshot.records[0].in_use_at_peak = snapshot.records[0].allocated;
+    snapshot.stats = snapshot.stats.with_totals(&snapshot.records);
+    snapshot.stats.peak_at = Some(snapshot.taken_at - Duration::from_millis(2500));
+    let peak = decode(&snapshot, PprofOptions::default().view(View::Peak));
+    assert_eq!(peak.sample[0].value, [100, 800, 100, 800]);
+    assert_eq!(peak.default_sample_type, 0);
+    assert!(peak.comment.iter().any(|&comment| {
+        text_of(&peak, comment)
+            == "heapprof: at its peak, 2.50 s before this profile, in use 800 bytes"
+    }));
+    let now = decode(&snapshot, PprofOptions::default());
+    assert_eq!(now.sample[0].value, [100, 800, 10, 80]);
+}
+
 #[test]
 fn the_same_contents_in_any_order_give_the_same_bytes() {
     let snapshot = two_records();

@@ -1,3 +1,4 @@
+use crate::export::View;
 use crate::export::testing::{module, record, snapshot};
 
 fn lines(text: &str) -> Vec<&str> {
@@ -16,7 +17,7 @@ fn the_form_is_gos() {
     snapshot.stats.sample_interval = 1;
     snapshot.stats = snapshot.stats.clone().with_totals(&snapshot.records);
     snapshot.stats.own_bytes = 4096;
-    let text = snapshot.to_text();
+    let text = snapshot.to_text(View::InUse);
     let lines = lines(&text);
     // Ascending by bytes in use; return addresses first, then those of the calls.
     assert_eq!(
@@ -54,7 +55,7 @@ fn equal_totals_are_told_apart() {
     let all = vec![record(0, &[0x5100], 8, 4, 4)];
     let mut snapshot = snapshot(all, vec![]);
     snapshot.stats.sample_interval = 1;
-    let text = snapshot.to_text();
+    let text = snapshot.to_text(View::InUse);
     assert_eq!(lines(&text)[0], "heap profile: 4: 32 [4: 33] @ heap/2");
     assert_eq!(lines(&text)[1], "4: 32 [4: 32] @ 0x5101");
 }
@@ -65,7 +66,7 @@ fn what_has_no_address_has_a_line_all_the_same() {
     snapshot.stats.lost_samples = 2;
     snapshot.stats.lost_objects = 1024;
     snapshot.stats.lost_bytes = 1 << 20;
-    let text = snapshot.to_text();
+    let text = snapshot.to_text(View::InUse);
     let lines = lines(&text);
     assert_eq!(lines[0], "heap profile: 0: 0 [2: 2048] @ heap/1048576");
     assert_eq!(lines[1..3], ["0: 0 [2: 2048] @", "#\t0x0\t[lost]"]);
@@ -76,7 +77,7 @@ fn what_has_no_address_has_a_line_all_the_same() {
 fn frames_have_names_offsets_and_lines() {
     let function = frames_have_names_offsets_and_lines as fn() as usize as u64;
     let records = vec![record(0, &[function + 1], 8, 1, 1)];
-    let text = snapshot(records, vec![crate::export::testing::main_program()]).to_text();
+    let text = snapshot(records, vec![crate::export::testing::main_program()]).to_text(View::InUse);
     // Calls that were inlined there may come first.
     let named = |line: &&&str| line.contains("::frames_have_names_offsets_and_lines+0x1\t");
     let frame = *lines(&text).iter().find(named).expect(&text);

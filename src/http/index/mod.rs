@@ -50,6 +50,7 @@ fn description(name: &str) -> &'static str {
         "goroutine" => "The operating system's threads of the program, and where each one is.",
         "heap" => "What is in use now, by the call stack that allocated it.",
         "mutex" => "Holding locks that others wait for. This program records none.",
+        "peak" => "What was in use when most was, by the call stack that allocated it.",
         "profile" => {
             "Where processor time goes, measured for 30 seconds or as many as the parameter \
              seconds says. Open it with go tool pprof."

@@ -26,7 +26,9 @@ fn site_of_caches(size: usize) -> Block {
     Block::new(size)
 }
 
-const SITES: [(&str, fn(usize) -> Block); 3] = [
+type Site = fn(usize) -> Block;
+
+const SITES: [(&str, Site); 3] = [
     ("site_of_tables", site_of_tables),
     ("site_of_requests", site_of_requests),
     ("site_of_caches", site_of_caches),
