@@ -1,21 +1,27 @@
 #![forbid(unsafe_code)]
 //! What a reader of a profile should know about its limits.
 
+use std::time::SystemTime;
+
 use super::View;
 use super::units::readable_bytes;
 use crate::counts::Counts;
-use crate::snapshot::Snapshot;
+use crate::snapshot::Stats;
 
 /// One line each; nothing about what did not happen.
-pub(super) fn comments(snapshot: &Snapshot, view: View, problems: &[String]) -> Vec<String> {
-    let stats = &snapshot.stats;
+pub(super) fn comments(
+    stats: &Stats,
+    view: View,
+    taken_at: SystemTime,
+    problems: &[String],
+) -> Vec<String> {
     let mut comments = vec![format!(
         "heapprof: own memory {} bytes (limit {}), not part of the figures",
         stats.own_bytes, stats.own_bytes_limit
     )];
     match view {
         View::InUse | View::Allocs => comments.push(estimate("in use", &stats.in_use)),
-        View::Peak => comments.extend(peak(snapshot)),
+        View::Peak => comments.extend(peak(stats, taken_at)),
     }
     let counted = [
         (
@@ -85,12 +91,12 @@ fn estimate(what: &str, counts: &Counts) -> String {
     )
 }
 
-fn peak(snapshot: &Snapshot) -> Option<String> {
-    let at = snapshot.stats.peak_at?;
-    let ago = snapshot.taken_at.duration_since(at).unwrap_or_default();
+fn peak(stats: &Stats, taken_at: SystemTime) -> Option<String> {
+    let at = stats.peak_at?;
+    let ago = taken_at.duration_since(at).unwrap_or_default();
     let what = format!(
         "at its peak, {:.2} s before this profile, in use",
         ago.as_secs_f64()
     );
-    Some(estimate(&what, &snapshot.stats.in_use_at_peak))
+    Some(estimate(&what, &stats.in_use_at_peak))
 }

@@ -168,6 +168,11 @@ fn header(snapshot: &Snapshot, profile: &Profile<Memory>, options: PprofOptions)
             Symbols::Full | Symbols::Names => None,
             Symbols::None => Some(DROP_FRAMES),
         },
-        comments: comments(snapshot, options.view, &profile.problems),
+        comments: comments(
+            &snapshot.stats,
+            options.view,
+            snapshot.taken_at,
+            &profile.problems,
+        ),
     }
 }

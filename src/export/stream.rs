@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use prost::Message;
 
+use super::View;
 use super::comments::comments;
 use super::heap::{DROP_FRAMES, LOST, Memory, PERIOD_TYPE, SAMPLE_TYPES};
 use super::pprof::{self, Header};
@@ -217,8 +218,9 @@ impl Writing {
             value: lost.numbers().to_vec(),
             label: Vec::new(),
         });
-        let comments = comments(stats, &[]);
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = SystemTime::now();
+        let comments = comments(stats, View::InUse, now, &[]);
+        let now = now.duration_since(SystemTime::UNIX_EPOCH);
         proto::Profile {
             sample: lost.into_iter().collect(),
             time_nanos: now.map_or(0, |time: Duration| time.as_nanos() as i64),
