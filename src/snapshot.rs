@@ -231,11 +231,7 @@ fn for_each_record_of(
 /// as it takes to look at every record.
 #[cfg(target_os = "linux")]
 pub(crate) fn in_use_bytes() -> u64 {
-    let in_use = RECORDER.nodes().map(|node| {
-        let sums = node.read();
-        let bytes = sums.allocs.bytes.wrapping_sub(sums.frees.bytes);
-        bytes.cast_signed().max(0).unsigned_abs()
-    });
+    let in_use = RECORDER.nodes().map(|node| node.in_use().bytes);
     in_use.fold(0, u64::saturating_add)
 }
 

@@ -119,13 +119,14 @@ impl Node {
     /// fallen below.
     #[inline(always)]
     pub(crate) fn keep_peak(&self, mark: Mark, arena: &Arena) {
-        let in_use = || {
-            // Whole, unless other threads' samples are in flight.
-            let (frees, _) = self.frees.read();
-            let (allocs, _) = self.allocs.read();
-            allocs.without(&frees)
-        };
-        self.at_peak().keep(mark, in_use, arena);
+        self.at_peak().keep(mark, || self.in_use(), arena);
+    }
+
+    /// What is in use; whole, unless samples are in flight.
+    pub(crate) fn in_use(&self) -> Sums {
+        let (frees, _) = self.frees.read();
+        let (allocs, _) = self.allocs.read();
+        allocs.without(&frees)
     }
 
     /// Counts a sampled allocation.

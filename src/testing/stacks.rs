@@ -7,10 +7,10 @@ use std::{env, fmt, iter};
 use rustc_hash::FxHashMap;
 
 use super::report::counted;
-use crate::export::Symbols;
 use crate::export::heap::Memory;
 use crate::export::owner::{Owner, owner};
 use crate::export::profile::{LocationId, Profile, Values};
+use crate::export::{Symbols, View};
 use crate::record::thread;
 use crate::snapshot::Snapshot;
 
@@ -69,7 +69,7 @@ pub(super) struct Stacks {
 impl Stacks {
     pub(super) fn new(snapshot: &Snapshot, rank: Rank) -> Self {
         let _busy = thread::busy();
-        let profile = Profile::of_heap(snapshot, Symbols::Full);
+        let profile = Profile::of_heap(snapshot, View::InUse, Symbols::Full);
         let mut stacks: Vec<(&[LocationId], Memory)> = Vec::new();
         let mut positions = FxHashMap::default();
         for sample in &profile.samples {
