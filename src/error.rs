@@ -30,6 +30,8 @@ pub enum Error {
     Trigger(String),
     /// A dump was asked for on a signal that the program handles or ignores.
     SignalInUse(i32),
+    /// What was to be symbolized is no heap profile of heapprof's; in words.
+    NotAProfile(&'static str),
     /// A writer handed to [`Snapshot::write_pprof`](crate::Snapshot::write_pprof) failed.
     Write(io::Error),
 }
@@ -65,6 +67,9 @@ impl fmt::Display for Error {
                 "no dumps are started: this program already handles or ignores signal {signal}; \
                  choose another, or start them before it does"
             ),
+            Self::NotAProfile(problem) => {
+                write!(f, "this is no heap profile that heapprof wrote: {problem}")
+            }
             Self::Write(source) => write!(f, "cannot write the profile: {source}"),
         }
     }
@@ -81,6 +86,7 @@ impl std::error::Error for Error {
             Self::NotRegistered
             | Self::InvalidInterval(_)
             | Self::Trigger(_)
+            | Self::NotAProfile(_)
             | Self::SignalInUse(_) => None,
         }
     }

@@ -57,6 +57,8 @@ pub use {
     stages::{Stage, Stages, stage, stages},
 };
 
+#[cfg(all(feature = "symbolize", cfi, not(loom)))]
+pub use export::symbolize_pprof;
 #[cfg(all(unix, not(loom)))]
 pub use triggers::{Threshold, TriggerStatus, Triggers, TriggersBuilder, triggers};
 

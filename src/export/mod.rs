@@ -12,6 +12,8 @@ pub(crate) mod heap;
 mod hidden;
 #[cfg(feature = "http")]
 pub(crate) mod kinds;
+#[cfg(all(feature = "symbolize", cfi))]
+mod later;
 #[cfg(feature = "http")]
 mod lookup;
 mod options;
@@ -33,6 +35,8 @@ pub(crate) mod text;
 mod top;
 mod units;
 
+#[cfg(all(feature = "symbolize", cfi))]
+pub use later::symbolize_pprof;
 #[cfg(feature = "http")]
 pub(crate) use lookup::linker_names;
 pub use options::{PprofOptions, Symbols, View};

@@ -38,10 +38,16 @@ pub(crate) fn write(
     profile: &Profile<impl Values>,
     writer: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
-    let message = encode(header, profile).encode_to_vec();
+    compress(&encode(header, profile), writer)
+}
+
+pub(super) fn compress(
+    message: &proto::Profile,
+    writer: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
     // No time in the header: the same profile gives the same bytes.
     let mut gzip = GzBuilder::new().mtime(0).write(writer, Compression::fast());
-    gzip.write_all(&message)?;
+    gzip.write_all(&message.encode_to_vec())?;
     gzip.finish()?.flush()
 }
 

@@ -26,7 +26,7 @@ use crate::module::Module;
 use crate::snapshot::{Record, StackEnd, Stats, for_each_record};
 
 /// Lines in place of frames, each a location of its own: the first ones.
-const NOTES: [Option<&str>; 4] = [
+pub(super) const NOTES: [Option<&str>; 4] = [
     StackEnd::TooDeep.note(),
     StackEnd::Cut.note(),
     StackEnd::NotCaptured.note(),

@@ -1,13 +1,17 @@
 #![forbid(unsafe_code)]
 //! One dump, and the word of it.
 
+use std::io::{self, Write};
+#[cfg(target_os = "linux")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::files::{Folder, Reason};
+#[cfg(target_os = "linux")]
+use super::reserved_file::ReservedFile;
 use super::status::TriggerStatus;
-use crate::atomic_file;
 use crate::error::Error;
 use crate::export::{PprofOptions, Symbols};
 use crate::snapshot::Snapshot;
@@ -43,7 +47,7 @@ impl Dumper {
         let options = PprofOptions::default().symbols(self.symbols);
         Snapshot::take()?.write_pprof(&mut bytes, options)?;
         let path = self.folder.file(reason);
-        match atomic_file::write(&path, &bytes) {
+        match write_whole(&path, &bytes) {
             Ok(()) => Ok(path),
             Err(source) => Err(Error::Io { path, source }),
         }
@@ -69,8 +73,19 @@ impl Dumper {
     }
 }
 
+/// The file is not seen before it is whole, not even under another name.
+#[cfg(target_os = "linux")]
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = ReservedFile::open(path)?;
+    file.write_all(bytes)?;
+    file.sync()?;
+    file.publish(path)
+}
+
+#[cfg(not(target_os = "linux"))]
+use crate::atomic_file::write as write_whole;
+
 /// One line on stderr, if there is one.
 pub(super) fn say(what: &str) {
-    use std::io::Write;
-    let _ = std::io::stderr().write_all(format!("heapprof: {what}\n").as_bytes());
+    let _ = io::stderr().write_all(format!("heapprof: {what}\n").as_bytes());
 }

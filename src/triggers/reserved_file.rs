@@ -64,6 +64,11 @@ impl ReservedFile {
         }
     }
 
+    /// Forces what was written to the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
     /// Empties it after a failure, to be used again.
     pub(super) fn clear(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;

@@ -20,6 +20,8 @@ mod backend;
 mod strings;
 mod table;
 
+#[cfg(all(feature = "symbolize", cfi))]
+pub(crate) use backend::locate;
 use strings::Strings;
 
 /// What was found out about the addresses asked for.

@@ -3,6 +3,7 @@
 mod arena;
 mod declaration;
 mod dwarf;
+mod elsewhere;
 mod lines;
 mod object_file;
 mod ranges;
@@ -16,6 +17,7 @@ use object::Object;
 
 use super::{Found, Frame, Strings, Symbols};
 use crate::module::Module;
+pub(crate) use elsewhere::locate;
 use object_file::{Elf, ObjectFile};
 
 /// What the files of `module` say about addresses mapped from it.

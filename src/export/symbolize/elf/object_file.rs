@@ -113,7 +113,7 @@ fn started_by() -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(path.to_bytes())))
 }
 
-fn build_id<'data>(elf: &Elf<'data>) -> &'data [u8] {
+pub(super) fn build_id<'data>(elf: &Elf<'data>) -> &'data [u8] {
     elf.build_id().ok().flatten().unwrap_or_default()
 }
 
