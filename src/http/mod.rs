@@ -39,7 +39,7 @@
 //! | heads have at most 64 KiB and 100 lines, and come within 10 s | | | yes |
 //! | bodies come within 10 s | | | yes |
 //! | 64 connections at a time; 503 beyond | | | yes |
-//! | a connection ends a minute after the longest answer | | | yes |
+//! | a connection is for one request, and ends a minute after the longest answer | | | yes |
 //!
 //! No route takes a path, writes a file or runs a program.
 //!

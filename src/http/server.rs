@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,7 +14,8 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -26,10 +27,11 @@ use super::{Cancellation, Pprof, work};
 use crate::error::Error;
 use crate::record::thread;
 
-/// Connections served at a time, and those beyond that are told so. More wait in
-/// the kernel.
+/// Connections served at a time, those beyond that are told so, and those that wait
+/// in the kernel (of more than it has places for, it resets some).
 const CONNECTIONS: usize = 64;
 const REFUSALS: usize = 64;
+const WAITING: u32 = 1024;
 
 /// Threads that answers are made on: enough for all that may be under way, and
 /// some to say no.
@@ -38,6 +40,7 @@ const BLOCKING_THREADS: usize = 24;
 const MAX_HEAD_BYTES: usize = 64 << 10;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 const BODY_TIME: Duration = Duration::from_secs(10);
+const CLOSING_TIME: Duration = Duration::from_millis(500);
 
 /// What making an answer and sending it may take beyond the seconds asked for.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
@@ -91,14 +94,16 @@ impl Pprof {
     }
 
     fn listen(self, addresses: &[SocketAddr]) -> io::Result<Server> {
-        let listener = TcpListener::bind(addresses)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(BLOCKING_THREADS)
             .thread_name("heapprof-answer")
             .build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            listen(addresses)?
+        };
+        let address = listener.local_addr()?;
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
@@ -127,14 +132,33 @@ impl Server {
     }
 }
 
+/// At the first of the addresses that can be had.
+fn listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for &address in addresses {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        };
+        result = socket.and_then(|socket| {
+            // Not so elsewhere: there it would let others listen as well.
+            #[cfg(unix)]
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(WAITING)
+        });
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
 /// Until `stop` is told.
 fn run(runtime: &Runtime, listener: TcpListener, pprof: Pprof, stop: &Notify) {
     // What serving takes is the profiler's own.
     let _busy = thread::busy();
     runtime.block_on(async {
-        let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
-            return;
-        };
         tokio::select! {
             () = stop.notified() => {}
             () = accept(&listener, &pprof) => {}
@@ -143,7 +167,7 @@ fn run(runtime: &Runtime, listener: TcpListener, pprof: Pprof, stop: &Notify) {
 }
 
 /// Serves whoever comes. Dropped, it ends all connections, and they their work.
-async fn accept(listener: &tokio::net::TcpListener, pprof: &Pprof) {
+async fn accept(listener: &TcpListener, pprof: &Pprof) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -164,36 +188,50 @@ async fn accept(listener: &tokio::net::TcpListener, pprof: &Pprof) {
     }
 }
 
-/// As many requests as the client has, one after the other.
+/// One request: nothing is held open for the next.
 async fn serve_connection(stream: TcpStream, pprof: Pprof) {
     let longest_answer = Duration::from_secs(pprof.max_seconds).saturating_add(ANSWER_TIME);
-    let service = service_fn(|request| async {
-        let answer = answer(pprof.clone(), request, longest_answer).await;
-        Ok::<_, Infallible>(answer.map(|body| Full::new(Bytes::from(body))))
-    });
-    let connection = server(true).serve_connection(TokioIo::new(stream), service);
-    // What a client does wrong is no concern of the program's.
-    let _ = timeout(longest_answer.saturating_add(HEAD_TIME), connection).await;
+    let time = longest_answer.saturating_add(HEAD_TIME + BODY_TIME);
+    let answer = |request| answer(pprof.clone(), request, longest_answer);
+    exchange(stream, answer, time).await;
 }
 
 /// One answer, to whatever is asked.
 async fn refuse_connection(stream: TcpStream) {
-    let service = service_fn(|_| async {
-        let answer = answer::busy("too many connections", 1);
-        Ok::<_, Infallible>(answer.map(|body| Full::new(Bytes::from(body))))
-    });
-    let connection = server(false).serve_connection(TokioIo::new(stream), service);
-    let _ = timeout(HEAD_TIME, connection).await;
+    let answer = |_| async { answer::busy("too many connections", 1) };
+    exchange(stream, answer, HEAD_TIME).await;
 }
 
-fn server(keep_alive: bool) -> http1::Builder {
-    let mut server = http1::Builder::new();
-    server
+/// Reads a request, answers it and closes the connection. What a client does wrong is
+/// no concern of the program's.
+async fn exchange<F>(stream: TcpStream, answer: impl Fn(Request<Incoming>) -> F, time: Duration)
+where
+    F: Future<Output = Answer>,
+{
+    let service = service_fn(|request| {
+        let answer = answer(request);
+        Box::pin(async {
+            let answer = answer.await.map(|body| Full::new(Bytes::from(body)));
+            Ok::<_, Infallible>(answer)
+        })
+    });
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(MAX_HEAD_BYTES)
-        .keep_alive(keep_alive);
-    server
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    if timeout(time, &mut connection).await.is_ok() {
+        drain(connection.into_parts().io.into_inner()).await;
+    }
+}
+
+/// Lets a client that is still sending see the answer: closed at once, the connection
+/// would be reset, and the answer lost.
+async fn drain(mut stream: TcpStream) {
+    let mut unread = [0; 4096];
+    let read_all = async { while stream.read(&mut unread).await.is_ok_and(|read| read > 0) {} };
+    let _ = timeout(CLOSING_TIME, read_all).await;
 }
 
 async fn answer(pprof: Pprof, request: Request<Incoming>, longest_answer: Duration) -> Answer {

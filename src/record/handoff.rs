@@ -124,7 +124,7 @@ mod tests {
         assert!(handoff.put(round, 1, |slot| *slot = 8));
         assert!(!handoff.put(round, 1, |_| unreachable!("both are full")));
         assert_eq!(taken(&handoff, round), [7, 8]);
-        assert_eq!(taken(&handoff, round), []);
+        assert!(taken(&handoff, round).is_empty());
         assert!(handoff.put(round, 1, |slot| *slot = 9));
         assert_eq!(taken(&handoff, round), [9]);
     }
@@ -136,7 +136,7 @@ mod tests {
         assert!(handoff.put(first, 1, |slot| *slot = 7));
         let second = handoff.begin_round();
         assert_eq!(handoff.round(), second);
-        assert_eq!(taken(&handoff, second), []);
+        assert!(taken(&handoff, second).is_empty());
         assert!(handoff.put(second, 1, |slot| *slot = 8));
         assert_eq!(taken(&handoff, second), [8]);
     }

@@ -86,7 +86,7 @@ fn numbers_lead_to_accounts_of_their_own_until_memory_ends() {
     assert!(
         opened
             .iter()
-            .all(|&id| accounts.balance(id).live_bytes == id.into())
+            .all(|&id| accounts.balance(id).live_bytes == u64::from(id))
     );
     assert_eq!(
         accounts.open(NONE, &Arena::new(0)).map(|id| id > 1000),
