@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 //! Named moments of a program, and what changed from one to the next.
 
-mod table;
+pub(crate) mod table;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -99,8 +99,8 @@ pub struct Stage {
 
 /// The stages of a program.
 ///
-/// Shown as text, it is a table: figures in MiB, each estimate with the farther end of
-/// its 95 % confidence interval. Of a peak that was not reached since the stage before,
+/// Shown as text, it is a table: figures in MiB, estimates with their 95 % confidence
+/// intervals. Of a peak that was not reached since the stage before,
 /// the table says `≤`.
 #[derive(Clone, Debug)]
 pub struct Stages {

@@ -24,13 +24,19 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      frame-ancestors 'none'",
 );
 
+/// The same, and forms send to nobody else.
+const POLICY_WITH_FORMS: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; \
+     frame-ancestors 'none'",
+);
+
 /// A profile, for a tool to keep as a file of such a name.
 pub(super) fn profile(name: &str, bytes: Vec<u8>) -> Answer {
-    let mut answer = new(
-        StatusCode::OK,
-        HeaderValue::from_static("application/octet-stream"),
-        bytes,
-    );
+    let stream = HeaderValue::from_static("application/octet-stream");
+    attached(name, new(StatusCode::OK, stream, bytes))
+}
+
+fn attached(name: &str, mut answer: Answer) -> Answer {
     // Names are ours, and hence visible ASCII.
     if let Ok(disposition) = HeaderValue::try_from(format!("attachment; filename=\"{name}\"")) {
         answer
@@ -49,6 +55,28 @@ pub(super) fn text(text: impl Into<Vec<u8>>) -> Answer {
 pub(super) fn page(html: String) -> Answer {
     let mut answer = new(StatusCode::OK, HTML, html.into_bytes());
     answer.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+    answer
+}
+
+/// A page with forms, which send to this server alone.
+pub(super) fn page_with_forms(html: String) -> Answer {
+    let mut answer = page(html);
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY_WITH_FORMS);
+    answer
+}
+
+/// A table, for a tool to keep as a file of such a name.
+pub(super) fn csv(name: &str, text: String) -> Answer {
+    let csv = HeaderValue::from_static("text/csv; charset=utf-8");
+    attached(name, new(StatusCode::OK, csv, text.into_bytes()))
+}
+
+/// What was sent is done; `to`, a path, shows it.
+pub(super) fn see_other(to: &'static str, text: &str) -> Answer {
+    let mut answer = plain_error(StatusCode::SEE_OTHER, text);
+    let headers = answer.headers_mut();
+    headers.insert(LOCATION, HeaderValue::from_static(to));
     answer
 }
 

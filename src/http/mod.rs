@@ -24,6 +24,11 @@
 //! Go's. The index page lists what there is. [HTTP.md] says what each answers, how
 //! scrapers are set up, and what a scrape costs.
 //!
+//! `stages` has what [`stage`](crate::stage()) has marked: as a page with a link to each
+//! stage's profile, as text (`debug=1`), Markdown or CSV (`format=markdown`, `csv`);
+//! `stage=3` is the profile of the third, `stage=3&since=2` what has changed in it. `POST`
+//! with a form field `name` marks one, if [allowed](Pprof::accept_stages).
+//!
 //! # Guards
 //!
 //! | | [`respond`](Pprof::respond) | [`router`](Pprof::router) | [`serve`] |
@@ -66,6 +71,7 @@ mod respond;
 #[cfg(feature = "axum")]
 mod router;
 mod server;
+mod stages;
 mod symbol;
 mod threads;
 mod token;

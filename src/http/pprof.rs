@@ -26,6 +26,7 @@ const DELTAS: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Pprof {
     pub(super) shows_command_line: bool,
+    pub(super) accepts_stages: bool,
     pub(super) token: Option<Token>,
     pub(super) hosts: Hosts,
     pub(super) max_seconds: u64,
@@ -50,6 +51,7 @@ impl Pprof {
     pub fn new() -> Self {
         Self {
             shows_command_line: true,
+            accepts_stages: false,
             token: None,
             hosts: Hosts::default(),
             max_seconds: MAX_SECONDS,
@@ -66,6 +68,17 @@ impl Pprof {
     pub fn show_command_line(self, shows: bool) -> Self {
         Self {
             shows_command_line: shows,
+            ..self
+        }
+    }
+
+    /// Lets `POST /debug/pprof/stages` mark a [stage](crate::stage()), whose name is the
+    /// form field `name`. Otherwise the program alone marks stages; the list of them
+    /// can be read in any case.
+    #[must_use]
+    pub fn accept_stages(self) -> Self {
+        Self {
+            accepts_stages: true,
             ..self
         }
     }

@@ -38,7 +38,7 @@ impl<'a> Query<'a> {
     }
 
     /// The first value of that name, if it is not empty.
-    fn first(&self, name: &str) -> Option<String> {
+    pub(super) fn first(&self, name: &str) -> Option<String> {
         let mut pairs = form_urlencoded::parse(self.0.as_bytes());
         let (_, value) = pairs.find(|(key, _)| key == name)?;
         (!value.is_empty()).then(|| value.into_owned())

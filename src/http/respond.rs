@@ -10,7 +10,7 @@ use super::answer::{self, Answer};
 use super::named::Named;
 use super::pprof::Pprof;
 use super::query::Query;
-use super::{Cancellation, cpu, delta, index, symbol};
+use super::{Cancellation, cpu, delta, index, stages, symbol};
 use crate::record::thread;
 
 const ROOT: &str = "/debug/pprof";
@@ -92,6 +92,7 @@ impl Pprof {
             // Go's own tools post there, although its servers have refused it
             // since 1.22.
             "symbol" => "GET, HEAD, POST",
+            stages::NAME if self.accepts_stages => "GET, HEAD, POST",
             _ => "GET, HEAD",
         };
         let method = request.method().as_str();
@@ -108,6 +109,10 @@ impl Pprof {
             index::STYLE => answer::style(index::STYLE_SHEET),
             "cmdline" if self.shows_command_line => command_line(),
             "profile" => self.cpu_profile(&query, cancellation),
+            stages::NAME if request.method() == Method::POST => {
+                self.quick(|| stages::add(request.uri().query(), request.body().as_ref()))
+            }
+            stages::NAME => self.quick(|| stages::answer(&query, self.accepts_stages)),
             "symbol" if request.method() == Method::POST => {
                 self.quick(|| symbol::answer(request.body().as_ref()))
             }
@@ -184,7 +189,7 @@ pub(super) fn body_too_large() -> Answer {
     )
 }
 
-fn bad_request(text: &str) -> Answer {
+pub(super) fn bad_request(text: &str) -> Answer {
     answer::error(StatusCode::BAD_REQUEST, text)
 }
 

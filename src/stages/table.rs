@@ -9,16 +9,18 @@ use super::{Stage, Stages};
 use crate::counts::Counts;
 
 /// Column heads, and whether a column holds figures.
-const COLUMNS: [(&str, bool); 10] = [
+pub(crate) const COLUMNS: [(&str, bool); 12] = [
     ("#", true),
     ("Stage", false),
     ("Time s", true),
     ("In use MiB", true),
+    ("95 %", true),
     ("Resident", true),
     ("Peak", true),
     ("Objects", true),
     ("Records", true),
     ("Change in use", true),
+    ("95 %", true),
     ("Change is", false),
 ];
 
@@ -55,7 +57,7 @@ impl Stages {
     }
 
     /// The cells of the table.
-    fn rows(&self) -> impl Iterator<Item = [String; COLUMNS.len()]> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = [String; COLUMNS.len()]> {
         let start = self.iter().next().map(|stage| stage.taken_at);
         self.iter().map(move |stage| {
             let change =
@@ -64,7 +66,8 @@ impl Stages {
                 stage.number.to_string(),
                 stage.name.clone(),
                 format!("{:.1}", seconds_between(start, stage.taken_at)),
-                with_error(&stage.in_use, false),
+                format!("{:.2}", in_mib(stage.in_use.bytes)),
+                interval(&stage.in_use),
                 stage.resident_bytes.map_or(NOTHING.into(), mib),
                 stage.peak_resident_bytes.map_or(NOTHING.into(), |bytes| {
                     let at_most = if stage.peak_is_new { "" } else { "≤ " };
@@ -72,7 +75,8 @@ impl Stages {
                 }),
                 stage.in_use.objects().to_string(),
                 stage.records.to_string(),
-                change(|change| with_error(change, true)),
+                change(|change| format!("{:+.2}", in_mib(change.bytes))),
+                change(interval),
                 change(|change| {
                     let is_beyond = change.is_beyond_noise();
                     let side = if is_beyond { "beyond" } else { "within" };
@@ -112,25 +116,22 @@ impl Display for Stages {
     }
 }
 
-/// An estimate in MiB, give or take as much as the farther end of its interval is
-/// away.
-fn with_error(counts: &Counts, with_sign: bool) -> String {
+/// Between which limits an estimate lies, in MiB.
+fn interval(counts: &Counts) -> String {
     let interval = counts.confidence_interval_bytes();
-    let reach = (counts.bytes - interval.start()).max(interval.end() - counts.bytes);
-    let (value, reach) = (in_mib(counts.bytes as f64), in_mib(reach as f64));
-    if with_sign {
-        format!("{value:+.2} ± {reach:.2}")
-    } else {
-        format!("{value:.2} ± {reach:.2}")
-    }
+    format!(
+        "{:.2} to {:.2}",
+        in_mib(*interval.start()),
+        in_mib(*interval.end())
+    )
 }
 
 fn mib(bytes: u64) -> String {
-    format!("{:.2}", in_mib(bytes as f64))
+    format!("{:.2}", bytes as f64 / f64::from(1 << 20))
 }
 
-fn in_mib(bytes: f64) -> f64 {
-    bytes / f64::from(1 << 20)
+fn in_mib(bytes: i64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 fn seconds_between(earlier: Option<SystemTime>, later: SystemTime) -> f64 {

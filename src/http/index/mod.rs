@@ -26,7 +26,7 @@ pub(super) fn page(pprof: &Pprof) -> Answer {
 
 /// By name.
 fn entries(pprof: &Pprof) -> Vec<Entry> {
-    let others = ["cmdline", "profile", "symbol"];
+    let others = ["cmdline", "profile", "stages", "symbol"];
     let mut entries: Vec<Entry> = others
         .into_iter()
         .filter(|&name| name != "cmdline" || pprof.shows_command_line)
@@ -55,6 +55,7 @@ fn description(name: &str) -> &'static str {
             "Where processor time goes, measured for 30 seconds or as many as the parameter \
              seconds says. Open it with go tool pprof."
         }
+        "stages" => "Moments that the program has marked, and what changed from one to the next.",
         "symbol" => "The functions that addresses lie in. Tools ask it; there is nothing to read.",
         "threadcreate" => "How many threads of the operating system there are.",
         _ => "",

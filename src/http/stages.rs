@@ -1,0 +1,272 @@
+#![forbid(unsafe_code)]
+//! The stages that the program has marked: their table, and each as a profile.
+
+use http::StatusCode;
+use maud::{DOCTYPE, Markup, html};
+
+use super::answer::{self, Answer};
+use super::index;
+use super::named;
+use super::query::Query;
+use super::respond::bad_request;
+use crate::export::PprofOptions;
+use crate::snapshot::Snapshot;
+use crate::stages::table::COLUMNS;
+use crate::stages::{Stages, stage, stages};
+
+/// The route, and where the page is seen from its forms.
+pub(super) const NAME: &str = "stages";
+
+const NO_SUCH_STAGE: &str = "no such stage; /debug/pprof/stages lists those that are kept";
+
+/// The table: a page, text (`debug`), CSV or Markdown (`format`); or the profile of
+/// one `stage`, or how it differs from an earlier one, `since`.
+pub(super) fn answer(query: &Query, accepts_stages: bool) -> Answer {
+    let stages = stages();
+    if let Some(number) = query.first("stage") {
+        return profile(&stages, &number, query);
+    }
+    match query.first("format").as_deref() {
+        None if query.debug() == 0 => {
+            answer::page_with_forms(page(&stages, accepts_stages).into_string())
+        }
+        None => answer::text(stages.to_string()),
+        Some("csv") => answer::csv("stages.csv", stages.to_csv()),
+        Some("markdown") => answer::text(stages.to_markdown()),
+        Some(_) => bad_request("invalid value for \"format\" - must be csv or markdown"),
+    }
+}
+
+/// Marks a stage. Its name is in the form that is sent, or in the query.
+pub(super) fn add(query: Option<&str>, form: &[u8]) -> Answer {
+    let form = String::from_utf8_lossy(form);
+    let name = [Some(&*form), query]
+        .into_iter()
+        .find_map(|fields| Query::new(fields).first("name"));
+    let Some(name) = name else {
+        return bad_request("a stage needs a name; send the form field \"name\"");
+    };
+    match stage(&name) {
+        Ok(stage) => answer::see_other(NAME, &format!("stage {}: {}", stage.number, stage.name)),
+        Err(error) => named::cannot_collect(&error),
+    }
+}
+
+fn profile(stages: &Stages, number: &str, query: &Query) -> Answer {
+    let Some((number, snapshot)) = find(stages, number) else {
+        return answer::error(StatusCode::NOT_FOUND, NO_SUCH_STAGE);
+    };
+    let Some(since) = query.first("since") else {
+        return written(&format!("stage-{number}"), &snapshot, query);
+    };
+    match find(stages, &since) {
+        None => answer::error(StatusCode::NOT_FOUND, NO_SUCH_STAGE),
+        Some((earlier, _)) if earlier >= number => {
+            bad_request("invalid value for \"since\" - must be an earlier stage")
+        }
+        Some((earlier, before)) => written(
+            &format!("stage-{number}-since-{earlier}"),
+            &snapshot.since(&before),
+            query,
+        ),
+    }
+}
+
+fn find(stages: &Stages, number: &str) -> Option<(u64, Snapshot)> {
+    let number = number.parse().ok()?;
+    Some((number, stages.snapshot(number)?))
+}
+
+fn written(name: &str, snapshot: &Snapshot, query: &Query) -> Answer {
+    if query.debug() != 0 {
+        return answer::text(snapshot.to_text());
+    }
+    let mut bytes = Vec::new();
+    match snapshot.write_pprof(&mut bytes, PprofOptions::default()) {
+        Ok(()) => answer::profile(&format!("{name}.pb.gz"), bytes),
+        Err(error) => named::cannot_collect(&error),
+    }
+}
+
+fn page(stages: &Stages, accepts_stages: bool) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "Stages" }
+                link rel="stylesheet" href=(index::STYLE);
+            }
+            body {
+                main class="wide" {
+                    p { a href="." { "/debug/pprof/" } }
+                    h1 { "Stages" }
+                    (table(stages))
+                    p {
+                        "The table as "
+                        a href="?debug=1" { "text" } ", "
+                        a href="?format=markdown" { "Markdown" } ", "
+                        a href="?format=csv" { "CSV" } "."
+                    }
+                    @if stages.iter().len() > 1 { (difference(stages)) }
+                    @if accepts_stages { (new_stage()) }
+                }
+            }
+        }
+    }
+}
+
+fn table(stages: &Stages) -> Markup {
+    html! {
+        @if stages.iter().len() == 0 {
+            p {
+                "None yet. The program marks them: " code { "heapprof::stage(\"started\")" } "."
+            }
+        } @else {
+            div class="scrolls" tabindex="0" role="region" aria-label="Stages" {
+                table {
+                    thead {
+                        tr {
+                            @for (head, is_figure) in COLUMNS {
+                                th scope="col" class=[is_figure.then_some("figure")] { (head) }
+                            }
+                            th scope="col" { "Profile" }
+                        }
+                    }
+                    tbody {
+                        @for (stage, row) in stages.iter().zip(stages.rows()) {
+                            tr {
+                                @for (cell, (_, is_figure)) in row.iter().zip(COLUMNS) {
+                                    td class=[is_figure.then_some("figure")] { (cell) }
+                                }
+                                td {
+                                    a href={ "?stage=" (stage.number) } { "profile" } " "
+                                    a href={ "?stage=" (stage.number) "&debug=1" } { "text" }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            @if stages.dropped() > 0 {
+                p { (stages.dropped()) " earlier stages are no longer kept." }
+            }
+        }
+    }
+}
+
+fn difference(stages: &Stages) -> Markup {
+    let numbers: Vec<u64> = stages.iter().map(|stage| stage.number).collect();
+    let [.., before, last] = numbers[..] else {
+        return Markup::default();
+    };
+    let choice = |field: &str, label: &str, chosen: u64| {
+        html! {
+            label {
+                (label) " "
+                select name=(field) {
+                    @for stage in stages.iter() {
+                        option value=(stage.number) selected[stage.number == chosen] {
+                            (stage.number) ": " (stage.name)
+                        }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        h2 { "What changed between two" }
+        form {
+            (choice("since", "from", before)) " "
+            (choice("stage", "to", last)) " "
+            button { "Profile" } " "
+            button name="debug" value="1" { "Text" }
+        }
+    }
+}
+
+fn new_stage() -> Markup {
+    html! {
+        h2 { "Mark a stage" }
+        form method="post" {
+            label { "Name " input name="name" required maxlength="100"; } " "
+            button { "Mark" }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Method, Request};
+
+    use crate::http::{Cancellation, Pprof};
+
+    /// Status, type and text of an answer. The test program registers no allocator,
+    /// and hence has no stages.
+    fn ask(pprof: Pprof, method: Method, target: &str, site: &str) -> (u16, String, String) {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/debug/pprof/{target}"))
+            .header("sec-fetch-site", site);
+        let answer = pprof.respond(&request.body("").unwrap(), &Cancellation::default());
+        let header = answer.headers().get("content-type");
+        let content_type = header.map_or("", |value| value.to_str().unwrap());
+        (
+            answer.status().as_u16(),
+            content_type.to_owned(),
+            String::from_utf8(answer.body().clone()).unwrap(),
+        )
+    }
+
+    fn get(target: &str) -> (u16, String, String) {
+        ask(Pprof::new(), Method::GET, target, "none")
+    }
+
+    #[test]
+    fn the_table_comes_in_four_forms() {
+        let (status, content_type, page) = get("stages");
+        assert_eq!((status, &*content_type), (200, "text/html; charset=utf-8"));
+        assert!(page.contains("None yet") && !page.contains("method=\"post\""));
+        for (target, content_type, begins) in [
+            ("stages?debug=1", "text/plain; charset=utf-8", "#  Stage"),
+            (
+                "stages?format=markdown",
+                "text/plain; charset=utf-8",
+                "| # | Stage |",
+            ),
+            (
+                "stages?format=csv",
+                "text/csv; charset=utf-8",
+                "number,name,",
+            ),
+        ] {
+            let answer = get(target);
+            assert_eq!((answer.0, &*answer.1), (200, content_type));
+            assert!(answer.2.starts_with(begins), "{}", answer.2);
+        }
+        assert_eq!(get("stages?format=xml").0, 400);
+        assert_eq!(
+            (get("stages?stage=1").0, get("stages?stage=x").0),
+            (404, 404)
+        );
+    }
+
+    #[test]
+    fn stages_are_marked_where_that_is_allowed_and_by_nobody_elses_page() {
+        let post = |pprof: Pprof, target, site| ask(pprof, Method::POST, target, site);
+        let accepting = || Pprof::new().accept_stages();
+        assert_eq!(post(Pprof::new(), "stages?name=a", "none").0, 405);
+        assert_eq!(post(accepting(), "stages?name=a", "cross-site").0, 403);
+        let (status, _, text) = post(accepting(), "stages?name=", "same-origin");
+        assert_eq!(status, 400, "{text}");
+        let (status, _, text) = post(accepting(), "stages?name=a", "same-origin");
+        assert!(
+            status == 500 && text.contains("#[global_allocator]"),
+            "{text}"
+        );
+        let page = ask(accepting(), Method::GET, "stages", "none").2;
+        assert!(page.contains("<form method=\"post\">"));
+    }
+}
