@@ -9,7 +9,7 @@ use super::index;
 use super::named;
 use super::query::Query;
 use super::respond::bad_request;
-use crate::export::PprofOptions;
+use crate::export::{PprofOptions, View};
 use crate::snapshot::Snapshot;
 use crate::stages::table::COLUMNS;
 use crate::stages::{Stages, stage, stages};
@@ -79,7 +79,7 @@ fn find(stages: &Stages, number: &str) -> Option<(u64, Snapshot)> {
 
 fn written(name: &str, snapshot: &Snapshot, query: &Query) -> Answer {
     if query.debug() != 0 {
-        return answer::text(snapshot.to_text());
+        return answer::text(snapshot.to_text(View::InUse));
     }
     let mut bytes = Vec::new();
     match snapshot.write_pprof(&mut bytes, PprofOptions::default()) {
