@@ -72,7 +72,8 @@ pub(crate) fn chains(stacks: &[Stack], prefix: &str) -> Vec<(String, i64)> {
         let chain: Vec<&str> = functions.filter(|name| is_in(name, prefix)).collect();
         *bytes.entry(chain.join(" > ")).or_default() += stack.bytes;
     }
-    let mut chains: Vec<(String, i64)> = bytes.into_iter().collect();
+    // What was freed is in the profile with 0.
+    let mut chains: Vec<(String, i64)> = bytes.into_iter().filter(|&(_, b)| b > 0).collect();
     chains.sort_by_key(|&(_, bytes)| Reverse(bytes));
     chains
 }
