@@ -112,6 +112,8 @@ fn verify(workspace: &Workspace, steps: &mut Steps) -> Result {
             .run()
     })?;
     test(workspace, steps)?;
+    // What the members of the workspace ask for together is what the tests above ran
+    // with. Each feature alone has to compile; none and all are tested as well.
     for features in workspace.feature_sets()? {
         let title = format!("features: {}", features.join(" "));
         steps.run(&title, || {
@@ -120,6 +122,9 @@ fn verify(workspace: &Workspace, steps: &mut Steps) -> Result {
                 .args(&features)
                 .args(["--", "-D", "warnings"])
                 .run()?;
+            if features.len() > 1 {
+                return Ok(());
+            }
             cargo(workspace)
                 .args(["test", "-p", "heapprof", "--lib", "--tests"])
                 .args(&features)
