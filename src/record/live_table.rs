@@ -221,6 +221,12 @@ impl LiveTable {
             .find_map(|level| level.find(kept(key))?.cell.read())
     }
 
+    /// Every entry that is there all the time while this looks, whole, and some of
+    /// those that come and go meanwhile.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = LiveSample> {
+        core::iter::successors(self.front(), |level| level.older).flat_map(Level::samples)
+    }
+
     /// Live entries; exact when nothing is inserted or removed meanwhile.
     pub(crate) fn len(&self) -> u64 {
         self.levels()
@@ -381,6 +387,21 @@ impl Level {
         // Lowered last, so that the level is never skipped too early.
         self.live.fetch_sub(1, Ordering::Relaxed);
         sample
+    }
+
+    fn samples(&self) -> impl Iterator<Item = LiveSample> {
+        let slots = self.buckets.iter().zip(self.samples).flat_map(|(bucket, cells)| {
+            bucket.keys.iter().zip(cells)
+        });
+        slots.filter_map(|(slot, cell)| {
+            // Acquire pairs with the Release in `insert`: its sample is seen.
+            let is_key = |key| key != EMPTY && key != RESERVED;
+            // A look first: most of a large table is empty.
+            if !is_key(slot.load(Ordering::Relaxed)) {
+                return None;
+            }
+            cell.read_if(|| is_key(slot.load(Ordering::Acquire)))
+        })
     }
 
     fn lower_passed(&self, home: u64, steps: u64) {

@@ -19,9 +19,19 @@ pub(crate) struct OwnLine<T>(pub(crate) T);
 
 /// Runs a model under every interleaving with few preemptions;
 /// `LOOM_MAX_PREEMPTIONS` looks further.
+///
+/// Fails if there was but one. loom takes the loads of the thread that it begins with
+/// for ordered before everything: a thread that only reads has to be one that is
+/// spawned.
 #[cfg(all(test, loom))]
 pub(crate) fn model(f: impl Fn() + Sync + Send + 'static) {
+    let explored = std::sync::Arc::new(core::sync::atomic::AtomicU64::new(0));
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(2));
-    builder.check(f);
+    let count = std::sync::Arc::clone(&explored);
+    builder.check(move || {
+        count.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+        f();
+    });
+    assert!(explored.load(core::sync::atomic::Ordering::Relaxed) > 1);
 }

@@ -91,13 +91,13 @@ fn loom_a_peak_is_read_whole() {
         let world = World::new(1000);
         world.alloc(0, 10);
         world.alloc(0, 3);
-        let other = spawn(&world, |world| {
-            world.free(0, 10);
-            world.free(0, 3);
+        let reader = spawn(&world, |world| {
+            let sums = world.nodes[0].read(world.water.mark());
+            assert!(sums.torn || sums.at_peak.sampled_bytes == 13);
         });
-        let sums = world.nodes[0].read(world.water.mark());
-        assert!(sums.torn || sums.at_peak.sampled_bytes == 13);
-        other.join().unwrap();
+        world.free(0, 10);
+        world.free(0, 3);
+        reader.join().unwrap();
         assert_eq!(world.peak(), [(13, 2), (0, 0)]);
     });
 }
@@ -157,10 +157,12 @@ fn loom_without_memory_a_peak_is_unknown() {
         // Two nodes, their frames and the chain.
         let world = World::new(6);
         world.alloc(0, 10);
+        world.alloc(0, 3);
         let other = spawn(&world, |world| world.free(0, 10));
+        world.free(0, 3);
         other.join().unwrap();
         let sums = world.nodes[0].read(world.water.mark());
         assert!(sums.torn);
-        assert_eq!(sums.frees.samples, 1);
+        assert_eq!(sums.frees.samples, 2);
     });
 }

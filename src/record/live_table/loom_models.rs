@@ -29,12 +29,17 @@ impl World {
     }
 
     fn insert(&self, key: usize) -> bool {
+        self.insert_another(key, key)
+    }
+
+    /// A sample whose figures are those of another key.
+    fn insert_another(&self, key: usize, of: usize) -> bool {
         let sample = LiveSample {
             node: self.node,
-            size: key * 10,
-            objects: key as u64 * 100,
-            bytes: key as u64 * 1000,
-            born: key as u64 * 10_000,
+            size: of * 10,
+            objects: of as u64 * 100,
+            bytes: of as u64 * 1000,
+            born: of as u64 * 10_000,
         };
         self.table.insert(key, &sample, &self.arena, 1)
     }
@@ -184,20 +189,49 @@ fn loom_handover_between_threads() {
     });
 }
 
+/// One looks at every sample while a block is freed and its address handed out again:
+/// what is seen is one of the two, whole.
+#[test]
+fn loom_samples_are_seen_whole() {
+    model(|| {
+        let world = World::new(1000);
+        assert!(world.insert(1));
+        let reader = {
+            let world = Arc::clone(&world);
+            thread::spawn(move || {
+                for sample in world.table.samples() {
+                    let key = sample.size as u64 / 10;
+                    assert!([1, 3].contains(&key));
+                    assert_eq!(
+                        (sample.objects, sample.bytes, sample.born),
+                        (key * 100, key * 1000, key * 10_000)
+                    );
+                }
+            })
+        };
+        world.remove(1);
+        assert!(world.insert_another(1, 3));
+        reader.join().unwrap();
+        assert_eq!(world.table.samples().count(), 1);
+    });
+}
+
 /// A block that something else freed may be handed out anew without any order
 /// that we know of between the two: what is found of the first is whole.
 #[test]
 fn loom_an_unordered_lookup_finds_a_whole_sample_or_none() {
     model(|| {
         let world = World::new(1000);
-        let other = {
+        let reader = {
             let world = Arc::clone(&world);
-            thread::spawn(move || assert!(world.insert(1)))
+            thread::spawn(move || {
+                if let Some(sample) = world.table.get(1) {
+                    assert_eq!((sample.size, sample.objects, sample.bytes), (10, 100, 1000));
+                }
+            })
         };
-        if let Some(sample) = world.table.get(1) {
-            assert_eq!((sample.size, sample.objects, sample.bytes), (10, 100, 1000));
-        }
-        other.join().unwrap();
+        assert!(world.insert(1));
+        reader.join().unwrap();
         world.remove(1);
         world.assert_empty();
     });
