@@ -7,6 +7,8 @@ compile_error!("heapprof counts in 64-bit atomics, which this target does not ha
 // The model checker (`--cfg loom`) sees the ground floor alone: its atomics
 // cannot live in statics, and the rest of the house stands on one.
 #[cfg(not(loom))]
+mod ages;
+#[cfg(not(loom))]
 mod alloc;
 #[cfg(not(loom))]
 mod atomic_file;
@@ -49,7 +51,10 @@ pub use {
     alloc::Alloc,
     control::{reset_peak, sample_interval, set_sample_interval},
     counts::Counts,
-    dump::{dump_allocs, dump_allocs_to, dump_heap, dump_heap_to, dump_peak, dump_peak_to},
+    dump::{
+        dump_ages, dump_ages_to, dump_allocs, dump_allocs_to, dump_heap, dump_heap_to, dump_leaks,
+        dump_leaks_to, dump_peak, dump_peak_to,
+    },
     error::Error,
     export::{PprofOptions, Site, Symbols, View},
     record::capture::Unwinder,

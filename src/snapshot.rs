@@ -281,7 +281,7 @@ impl Stats {
             lost_samples: count(&tallies.lost_samples),
             lost_objects: count(&tallies.lost_objects) / OBJECT_FRACTION.unsigned_abs(),
             lost_bytes: count(&tallies.lost_bytes),
-            live_samples: RECORDER.live_samples(),
+            live_samples: RECORDER.live_sample_count(),
             too_deep_stacks: count(&tallies.too_deep_stacks),
             cut_stacks: count(&tallies.cut_stacks),
             missing_stacks: count(&tallies.missing_stacks),

@@ -1,27 +1,29 @@
 #![forbid(unsafe_code)]
 //! What a reader of a profile should know about its limits.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::View;
 use super::units::readable_bytes;
 use crate::counts::Counts;
 use crate::snapshot::Stats;
 
-/// One line each; nothing about what did not happen.
+/// One line each; nothing about what did not happen. Of a difference there is a
+/// duration.
 pub(super) fn comments(
     stats: &Stats,
     view: View,
-    taken_at: SystemTime,
+    (taken_at, duration): (SystemTime, Option<Duration>),
     problems: &[String],
 ) -> Vec<String> {
     let mut comments = vec![format!(
         "heapprof: own memory {} bytes (limit {}), not part of the figures",
         stats.own_bytes, stats.own_bytes_limit
     )];
-    match view {
-        View::InUse | View::Allocs => comments.push(estimate("in use", &stats.in_use)),
-        View::Peak => comments.extend(peak(stats, taken_at)),
+    match (view, duration) {
+        (View::InUse | View::Allocs, None) => comments.push(estimate("in use", &stats.in_use)),
+        (_, Some(_)) => comments.push(growth(&stats.in_use)),
+        (View::Peak, None) => comments.extend(peak(stats, taken_at)),
     }
     let counted = [
         (
@@ -88,6 +90,18 @@ fn estimate(what: &str, counts: &Counts) -> String {
         readable_bytes(reach),
         interval.start(),
         interval.end()
+    )
+}
+
+fn growth(change: &Counts) -> String {
+    let side = if change.is_beyond_noise() {
+        "beyond"
+    } else {
+        "within"
+    };
+    format!(
+        "{}: {side} the noise",
+        estimate("in use changed by", change)
     )
 }
 

@@ -90,30 +90,37 @@ impl Snapshot {
     ) -> Result<(), Error> {
         let _busy = thread::busy();
         let profile = Profile::of_heap(self, options.view, options.symbols);
-        pprof::write(&header(self, &profile, options), &profile, writer).map_err(Error::Write)
+        pprof::write(&header(self, &profile.problems, options), &profile, writer)
+            .map_err(Error::Write)
     }
 }
 
 impl Profile<Memory> {
     /// Of a snapshot, without the allocator's frames.
     pub(crate) fn of_heap(snapshot: &Snapshot, view: View, symbols: Symbols) -> Self {
-        let mut records: Vec<&Record> = snapshot.records.iter().collect();
-        records.sort_by_key(|r| {
-            (
-                r.stack,
-                r.stack_end,
-                r.object_size,
-                r.module_generation,
-                r.id,
-            )
-        });
-        let stacks = records.into_iter().map(|record| stack(record, view));
+        let records = ordered(snapshot).into_iter();
+        let stacks = records.map(|record| stack(record, view));
         let stacks = stacks.chain(lost(&snapshot.stats)).collect();
         Self::new(stacks, &snapshot.modules, symbols, Hide::Allocator)
     }
 }
 
-fn stack(record: &Record, view: View) -> Stack<'static, Memory> {
+/// Records in the order of a profile.
+pub(super) fn ordered(snapshot: &Snapshot) -> Vec<&Record> {
+    let mut records: Vec<&Record> = snapshot.records.iter().collect();
+    records.sort_by_key(|r| {
+        (
+            r.stack,
+            r.stack_end,
+            r.object_size,
+            r.module_generation,
+            r.id,
+        )
+    });
+    records
+}
+
+pub(super) fn stack(record: &Record, view: View) -> Stack<'static, Memory> {
     let object_size = i64::try_from(record.object_size).unwrap_or(i64::MAX);
     Stack {
         frames: record.stack,
@@ -135,7 +142,7 @@ fn stack(record: &Record, view: View) -> Stack<'static, Memory> {
 
 /// Samples that could not be kept are allocations all the same. Whether they
 /// were freed is not known.
-fn lost(stats: &Stats) -> Option<Stack<'static, Memory>> {
+pub(super) fn lost(stats: &Stats) -> Option<Stack<'static, Memory>> {
     let allocated = Counts::estimated(
         i64::try_from(stats.lost_objects).unwrap_or(i64::MAX),
         i64::try_from(stats.lost_bytes).unwrap_or(i64::MAX),
@@ -152,7 +159,7 @@ fn lost(stats: &Stats) -> Option<Stack<'static, Memory>> {
     })
 }
 
-fn header(snapshot: &Snapshot, profile: &Profile<Memory>, options: PprofOptions) -> Header {
+pub(super) fn header(snapshot: &Snapshot, problems: &[String], options: PprofOptions) -> Header {
     Header {
         sample_types: SAMPLE_TYPES,
         // Without one, pprof takes the last.
@@ -171,8 +178,8 @@ fn header(snapshot: &Snapshot, profile: &Profile<Memory>, options: PprofOptions)
         comments: comments(
             &snapshot.stats,
             options.view,
-            snapshot.taken_at,
-            &profile.problems,
+            (snapshot.taken_at, snapshot.duration),
+            problems,
         ),
     }
 }

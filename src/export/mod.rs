@@ -6,6 +6,7 @@
 //! without the frames of the allocator itself ([`hidden`]). [`top`] lists the biggest
 //! sites; [`text`] is the heap as Go prints it.
 
+pub(crate) mod ages;
 mod comments;
 mod frame;
 pub(crate) mod heap;

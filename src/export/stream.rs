@@ -219,7 +219,7 @@ impl Writing {
             label: Vec::new(),
         });
         let now = SystemTime::now();
-        let comments = comments(stats, View::InUse, now, &[]);
+        let comments = comments(stats, View::InUse, (now, None), &[]);
         let now = now.duration_since(SystemTime::UNIX_EPOCH);
         proto::Profile {
             sample: lost.into_iter().collect(),

@@ -390,9 +390,11 @@ impl Level {
     }
 
     fn samples(&self) -> impl Iterator<Item = LiveSample> {
-        let slots = self.buckets.iter().zip(self.samples).flat_map(|(bucket, cells)| {
-            bucket.keys.iter().zip(cells)
-        });
+        let slots = self
+            .buckets
+            .iter()
+            .zip(self.samples)
+            .flat_map(|(bucket, cells)| bucket.keys.iter().zip(cells));
         slots.filter_map(|(slot, cell)| {
             // Acquire pairs with the Release in `insert`: its sample is seen.
             let is_key = |key| key != EMPTY && key != RESERVED;

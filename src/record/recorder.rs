@@ -357,8 +357,13 @@ impl Recorder {
         &self.tallies
     }
 
-    pub(crate) fn live_samples(&self) -> u64 {
+    pub(crate) fn live_sample_count(&self) -> u64 {
         self.live.len()
+    }
+
+    /// Every sampled block that is live all the time while this looks.
+    pub(crate) fn live_samples(&self) -> impl Iterator<Item = LiveSample> {
+        self.live.samples()
     }
 
     pub(crate) fn arena(&self) -> &Arena {
@@ -366,7 +371,7 @@ impl Recorder {
     }
 }
 
-fn sums_of(entry: &LiveSample) -> Sums {
+pub(crate) fn sums_of(entry: &LiveSample) -> Sums {
     Sums::of_sample(entry.size, entry.objects, entry.bytes)
 }
 
