@@ -56,6 +56,7 @@ impl<A> Alloc<A> {
             sample_interval: DEFAULT_SAMPLE_INTERVAL,
             memory_limit_bytes: DEFAULT_MEMORY_LIMIT_BYTES,
             unwinder: Unwinder::Cfi,
+            allocator: std::any::type_name::<A>,
         };
         Self { inner, built_in }
     }

@@ -34,6 +34,8 @@ mod interrupt;
 mod memory;
 #[cfg(not(loom))]
 mod module;
+#[cfg(all(unix, not(loom)))]
+mod overview;
 mod record;
 #[cfg(not(loom))]
 mod snapshot;
@@ -64,6 +66,10 @@ pub use {
 
 #[cfg(all(feature = "symbolize", cfi, not(loom)))]
 pub use export::symbolize_pprof;
+#[cfg(all(unix, not(loom)))]
+pub use overview::{
+    AllocatorMemory, CgroupMemory, LimitTaken, Memory, Part, ProcessMemory, memory,
+};
 #[cfg(all(unix, not(loom)))]
 pub use triggers::{Threshold, TriggerStatus, Triggers, TriggersBuilder, triggers};
 

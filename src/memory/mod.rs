@@ -1,7 +1,7 @@
 //! How much memory this process has, and how much it may have.
 //!
-//! [`process`] says what the process takes; [`cgroup`] what its control groups
-//! take and may take; [`limit`] puts every limit that can end the process beside
+//! [`process`] says what the process takes, [`allocator`] what of it the allocator has;
+//! [`cgroup`] what its control groups take and may take; [`limit`] puts every limit that can end the process beside
 //! what counts against it. Everything is read from `/proc` and `/sys`: what the
 //! kernel does not tell (elsewhere than on Linux, in a sandbox) is an error or
 //! absent, never a guess.
@@ -10,6 +10,7 @@
 // Readers beside the triggers come with what they show.
 #![allow(dead_code)]
 
+pub(crate) mod allocator;
 pub(crate) mod cgroup;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;

@@ -30,6 +30,7 @@
 pub(crate) mod account;
 mod arena;
 mod at_peak;
+pub(crate) mod below;
 #[cfg(not(loom))]
 pub(crate) mod capture;
 #[cfg(not(loom))]

@@ -4,6 +4,7 @@ use core::mem::MaybeUninit;
 
 use super::account::{self, Accounts};
 use super::arena::Arena;
+use super::below::Below;
 use super::capture::{self, Registers, Unwinder};
 use super::clock;
 use super::environment::{self, Interval};
@@ -27,6 +28,8 @@ pub(crate) struct BuiltIn {
     pub(crate) sample_interval: u64,
     pub(crate) memory_limit_bytes: u64,
     pub(crate) unwinder: Unwinder,
+    /// The name of its type.
+    pub(crate) allocator: fn() -> &'static str,
 }
 
 /// See the module's description. Made of zeros at first, and hence of no size in the
@@ -36,6 +39,7 @@ pub(crate) struct Recorder {
     settings: OwnLine<Settings>,
     preparation: Preparation,
     unwinder: AtomicU32,
+    below: AtomicU32,
     arena: Arena,
     live: LiveTable,
     stacks: StackTable,
@@ -76,6 +80,7 @@ impl Recorder {
             settings: OwnLine(Settings::new()),
             preparation: Preparation::new(),
             unwinder: AtomicU32::new(Unwinder::Cfi as u32),
+            below: AtomicU32::new(Below::Other as u32),
             arena: Arena::new(0),
             live: LiveTable::new(),
             stacks: StackTable::new(),
@@ -276,6 +281,8 @@ impl Recorder {
             self.stacks.prepare(&self.arena);
             self.unwinder
                 .store(built_in.unwinder as u32, Ordering::Relaxed);
+            let below = Below::of_type((built_in.allocator)());
+            self.below.store(below as u32, Ordering::Relaxed);
             let interval = match environment::sample_interval() {
                 Interval::Unset => built_in.sample_interval,
                 Interval::Unreadable => {
@@ -308,6 +315,12 @@ impl Recorder {
 
     fn set_interval(&self, bytes: u64) {
         self.settings.0.set_interval(bytes);
+    }
+
+    /// The allocator that the first allocation went to.
+    pub(crate) fn below(&self) -> Below {
+        // Relaxed: a number that stands alone.
+        Below::from_u32(self.below.load(Ordering::Relaxed))
     }
 
     pub(crate) fn interval(&self) -> u64 {
