@@ -51,6 +51,13 @@ pub(super) fn text(text: impl Into<Vec<u8>>) -> Answer {
     new(StatusCode::OK, TEXT, text.into())
 }
 
+/// Figures, for Prometheus.
+#[cfg(feature = "metrics")]
+pub(super) fn metrics(text: String) -> Answer {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    new(StatusCode::OK, HeaderValue::from_static(kind), text.into())
+}
+
 /// A page.
 pub(super) fn page(html: String) -> Answer {
     let mut answer = new(StatusCode::OK, HTML, html.into_bytes());

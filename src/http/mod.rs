@@ -62,6 +62,8 @@ mod cpu;
 mod delta;
 mod index;
 mod limits;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod named;
 mod numbers;
 mod origin;

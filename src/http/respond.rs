@@ -108,6 +108,8 @@ impl Pprof {
             "" => self.quick(|| index::page(self)),
             index::STYLE => answer::style(index::STYLE_SHEET),
             "cmdline" if self.shows_command_line => command_line(),
+            #[cfg(feature = "metrics")]
+            "metrics" => self.quick(super::metrics::answer),
             "profile" => self.cpu_profile(&query, cancellation),
             stages::NAME if request.method() == Method::POST => {
                 self.quick(|| stages::add(request.uri().query(), request.body().as_ref()))
