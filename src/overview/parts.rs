@@ -20,39 +20,39 @@ impl Memory {
     ///
     /// | Part | Formula |
     /// |---|---|
-    /// | live objects | `in_use` |
+    /// | live objects | `in_use`, at most `allocated` |
     /// | size classes, and what is not seen | `allocated` - `in_use` |
     /// | fragmentation | `active` - `allocated` |
     /// | the allocator's own | `metadata` |
-    /// | retained pages | `allocator.resident` - `active` - `metadata` |
+    /// | retained pages | the allocator's `resident` - `active` - `metadata` |
     /// | the profiler | `own_bytes` |
     /// | stacks and other mappings | `anonymous` - all of these |
     /// | files | `file_bytes` |
     ///
     /// Parts whose figures are not known are left out, and the next one that is known has
-    /// theirs: mimalloc tells what it has committed, so that size classes, fragmentation
-    /// and retained pages are one part. With jemalloc and glibc "what is not seen" is what C
-    /// code allocates from them, and the error of the estimate.
+    /// theirs: mimalloc tells what it has committed, so that size classes and free memory
+    /// are one part. With jemalloc and glibc "what is not seen" is what C code allocates from
+    /// them, and the error of the estimate.
     ///
     /// A part is never less than nothing. That some figures are upper limits (pages that
     /// an allocator or the profiler mapped and nobody touched, pages that are swapped out) can make
     /// the sum more than what is resident; "stacks and other mappings" is then 0.
     pub fn parts(&self) -> Vec<Part> {
-        let live = self.in_use.bytes.max(0).unsigned_abs();
         let mut parts = Parts::default();
-        parts.push("live objects", live, "in use");
-        if let Some(allocator) = &self.allocator {
-            parts.push_allocator(allocator);
-        }
-        parts.push("the profiler", self.own_bytes, "own");
+        parts.add_allocator(
+            self.in_use.bytes.max(0).unsigned_abs(),
+            &self.allocator.clone().unwrap_or_default(),
+        );
+        parts.add("the profiler", self.own_bytes, "own");
         if let Some(process) = &self.process {
-            let rest = process.anonymous_bytes.saturating_sub(parts.sum());
-            parts.push(
+            let known: u64 = parts.0.iter().map(|part| part.bytes).sum();
+            let rest = process.anonymous_bytes.saturating_sub(known);
+            parts.add(
                 "stacks and other mappings",
                 rest,
                 "anonymous - all of these",
             );
-            parts.push("files", process.file_bytes, "file-backed");
+            parts.add("files", process.file_bytes, "file-backed");
         }
         parts.0
     }
@@ -62,46 +62,42 @@ impl Memory {
 struct Parts(Vec<Part>);
 
 impl Parts {
-    fn push(&mut self, name: &'static str, bytes: u64, formula: &'static str) {
-        let part = Part {
+    fn add(&mut self, name: &'static str, bytes: u64, formula: &'static str) {
+        self.0.push(Part {
             name,
             bytes,
             formula,
-        };
-        self.0.push(part);
+        });
     }
 
-    fn sum(&self) -> u64 {
-        self.0.iter().map(|part| part.bytes).sum()
-    }
-
-    /// After the live objects: each part is what a figure has more than those before it.
-    fn push_allocator(&mut self, allocator: &AllocatorMemory) {
+    /// Each part is what a figure has more than the one inside it.
+    fn add_allocator(&mut self, in_use: u64, allocator: &AllocatorMemory) {
+        let mut inside = allocator
+            .allocated_bytes
+            .or(allocator.active_bytes)
+            .map_or(in_use, |most| in_use.min(most));
+        self.add("live objects", inside, "in use");
         if let Some(allocated) = allocator.allocated_bytes {
-            let more = allocated.saturating_sub(self.sum());
-            self.push(
-                "size classes, and what is not seen",
-                more,
-                "allocated - in use",
-            );
+            let name = "size classes, and what is not seen";
+            self.add(name, allocated - inside, "allocated - in use");
+            inside = allocated;
         }
         if let Some(active) = allocator.active_bytes {
-            let more = active.saturating_sub(self.sum());
+            let more = active.saturating_sub(inside);
             match allocator.allocated_bytes {
-                Some(_) => self.push("fragmentation", more, "active - allocated"),
-                None => self.push("size classes and free memory", more, "active - in use"),
+                Some(_) => self.add("fragmentation", more, "active - allocated"),
+                None => self.add("size classes and free memory", more, "active - in use"),
             }
+            inside = inside.max(active);
         }
         if let Some(metadata) = allocator.metadata_bytes {
-            self.push("the allocator's own", metadata, "metadata");
+            self.add("the allocator's own", metadata, "metadata");
+            inside += metadata;
         }
         if let Some(resident) = allocator.resident_bytes {
-            let more = resident.saturating_sub(self.sum());
-            self.push(
-                "retained pages",
-                more,
-                "allocator's resident - active - metadata",
-            );
+            let more = resident.saturating_sub(inside);
+            let formula = "allocator's resident - active - metadata";
+            self.add("retained pages", more, formula);
         }
     }
 }
@@ -191,6 +187,7 @@ mod tests {
             ..AllocatorMemory::default()
         };
         let parts = bytes(&memory(Some(glibc)));
+        assert_eq!(parts[0], ("live objects", 900));
         assert_eq!(parts[1], ("size classes, and what is not seen", 0));
         assert_eq!(parts[4], ("stacks and other mappings", 0));
     }
