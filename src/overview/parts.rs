@@ -76,7 +76,7 @@ impl Parts {
             .allocated_bytes
             .or(allocator.active_bytes)
             .map_or(in_use, |most| in_use.min(most));
-        self.add("live objects", inside, "in use");
+        self.add("live objects", inside, "in use, at most allocated");
         if let Some(allocated) = allocator.allocated_bytes {
             let name = "size classes, and what is not seen";
             self.add(name, allocated - inside, "allocated - in use");

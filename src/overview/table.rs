@@ -16,7 +16,7 @@ impl fmt::Display for Memory {
             *interval.start() as f64 / MIB,
             *interval.end() as f64 / MIB
         );
-        writeln!(f, "{:<36} {:>12}", "MiB", "")?;
+        writeln!(f, "{:<36} {:>12}", "", "MiB")?;
         let in_use = self.in_use.bytes.max(0).unsigned_abs();
         line(f, "in use", in_use, &note)?;
         if let Some(allocator) = &self.allocator {

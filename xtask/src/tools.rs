@@ -33,6 +33,9 @@ func main() {
 }
 "#;
 
+/// Prometheus' own parser, of its client for Python.
+const PROMETHEUS_CLIENT: &str = "prometheus-client==0.26.0";
+
 /// What the tests are told through the environment.
 pub(crate) struct Tools {
     /// `go tool pprof`, the newest.
@@ -41,14 +44,17 @@ pub(crate) struct Tools {
     pprof_old: PathBuf,
     /// `pprof` as it is installed without Go.
     pprof_standalone: PathBuf,
+    /// A Python that has `prometheus_client`.
+    prometheus_python: PathBuf,
 }
 
 impl Tools {
-    pub(crate) fn variables(&self) -> [(&'static str, &Path); 3] {
+    pub(crate) fn variables(&self) -> [(&'static str, &Path); 4] {
         [
             ("PPROF", &self.pprof),
             ("PPROF_OLD", &self.pprof_old),
             ("PPROF_STANDALONE", &self.pprof_standalone),
+            ("PROMETHEUS_PYTHON", &self.prometheus_python),
         ]
     }
 }
@@ -71,6 +77,7 @@ pub(crate) fn install(target: &Path) -> Result<Tools> {
         pprof,
         pprof_old,
         pprof_standalone,
+        prometheus_python: prometheus_python(&tools)?,
     };
     for (variable, path) in tools.variables() {
         println!("{variable}={}", path.display());
@@ -206,6 +213,31 @@ pub(crate) fn cargo_fuzz(target: &Path) -> Result<Command> {
             .run()?;
     }
     Ok(Command::new(program))
+}
+
+/// A Python of our own, into which the parser is installed once.
+fn prometheus_python(tools: &Path) -> Result<PathBuf> {
+    if let Some(python) = given("PROMETHEUS_PYTHON") {
+        return Ok(python);
+    }
+    let venv = tools.join("prometheus");
+    let python = venv.join("bin/python");
+    let has_parser = || {
+        Command::new(&python)
+            .args(["-c", "import prometheus_client.openmetrics.parser"])
+            .succeeds()
+    };
+    if !(python.is_file() && has_parser()) {
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .args([&venv])
+            .run()?;
+        Command::new(venv.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .args([PROMETHEUS_CLIENT])
+            .run()?;
+    }
+    Ok(python)
 }
 
 /// Builds both from the Go distribution on PyPI, and keeps only the results.
