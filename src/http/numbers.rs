@@ -47,7 +47,8 @@ impl ThreadCount {
 
     pub(super) fn to_text(&self) -> String {
         let count = self.count;
-        format!("threadcreate profile: total {count}\n{count} @\n\n")
+        // pprof reads no line without an address.
+        format!("threadcreate profile: total {count}\n{count} @ 0x0\n\n")
     }
 }
 

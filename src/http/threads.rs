@@ -72,14 +72,14 @@ impl Threads {
         profile.samples.sort_by_key(|sample| -sample.values[0]);
         let mut text = format!("goroutine profile: total {}\n", self.list.len());
         for sample in &profile.samples {
-            let locations = sample.locations.iter();
+            let locations = sample.locations.iter().map(|id| &profile.locations[id.0]);
             // Writing to a string cannot fail, here and below.
             let _ = write!(text, "{} @", sample.values[0]);
-            let _ = write_stack(
-                &mut text,
-                &profile,
-                locations.map(|id| &profile.locations[id.0]),
-            );
+            // pprof reads no line without an address.
+            if locations.clone().all(|location| location.address == 0) {
+                text.push_str(" 0x0");
+            }
+            let _ = write_stack(&mut text, &profile, locations);
         }
         text
     }

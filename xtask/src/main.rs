@@ -39,7 +39,7 @@ const USAGE: &str = "usage: cargo xtask test | verify | builds [quick | NAME...]
 
 /// The packages whose tests touch allocation, and hence depend on how the
 /// optimizer treats it.
-const PROFILER_PACKAGES: [&str; 8] = [
+const PROFILER_PACKAGES: [&str; 10] = [
     "-p",
     "allocation-tests",
     "-p",
@@ -48,6 +48,8 @@ const PROFILER_PACKAGES: [&str; 8] = [
     "heapprof-end-to-end",
     "-p",
     "heapprof-hostile",
+    "-p",
+    "heapprof-interrupts",
 ];
 
 /// How much longer than usual the soak runs what can run longer.

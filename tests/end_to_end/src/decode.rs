@@ -46,6 +46,17 @@ pub struct Frame {
     pub start_line: i64,
 }
 
+/// A sample of any profile.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// One for each sample type.
+    pub values: Vec<i64>,
+    /// Names and texts of its labels.
+    pub labels: Vec<(String, String)>,
+    /// Innermost frame first.
+    pub stack: Vec<Frame>,
+}
+
 impl Profile {
     /// Decodes gzip-compressed bytes.
     pub fn decode(gzip: &[u8]) -> Self {
@@ -161,6 +172,23 @@ impl Profile {
             move |label: &protos::Label| self.text(label.key) == "bytes" && label.num == bytes;
         let samples = self.proto.sample.iter();
         samples.filter(move |sample| sample.label.iter().any(is_it))
+    }
+
+    /// Every sample.
+    pub fn all(&self) -> Vec<Sample> {
+        let text = |index| self.text(index).to_owned();
+        let samples = self.proto.sample.iter();
+        samples
+            .map(|sample| Sample {
+                values: sample.value.clone(),
+                labels: sample
+                    .label
+                    .iter()
+                    .map(|l| (text(l.key), text(l.str)))
+                    .collect(),
+                stack: self.stack(sample),
+            })
+            .collect()
     }
 
     /// The values of all stacks, innermost frame first, for which `matches` holds.
