@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use heapprof::http::Cancellation;
 use heapprof_end_to_end::Reader;
-use heapprof_interrupts::{get, get_until, profile};
+use heapprof_interrupts::{get, get_until, profile, wait_for};
 
 #[global_allocator]
 static ALLOC: heapprof::Alloc = heapprof::Alloc::system();
@@ -122,6 +122,16 @@ fn time_is_where_it_was_spent() {
     }
 }
 
+fn timer_is_armed() -> bool {
+    // SAFETY: fills in a variable of this thread's, for which zeros are a value.
+    let timer = unsafe {
+        let mut timer: libc::itimerval = std::mem::zeroed();
+        libc::getitimer(libc::ITIMER_PROF, &raw mut timer);
+        timer
+    };
+    timer.it_interval.tv_usec != 0
+}
+
 #[test]
 fn one_at_a_time_and_whoever_goes_away_ends_it() {
     let _turn = TURN.lock();
@@ -129,12 +139,8 @@ fn one_at_a_time_and_whoever_goes_away_ends_it() {
     let begun = Instant::now();
     thread::scope(|scope| {
         let first = scope.spawn(|| get_until("profile?seconds=60", &cancellation));
-        let (status, body) = loop {
-            let answer = get("profile?seconds=1");
-            if answer.0 != 200 {
-                break answer;
-            }
-        };
+        wait_for(timer_is_armed);
+        let (status, body) = get("profile?seconds=1");
         assert_eq!(status, 500);
         assert_eq!(
             String::from_utf8_lossy(&body),
