@@ -29,6 +29,10 @@
 //! `stage=3` is the profile of the third, `stage=3&since=2` what has changed in it. `POST`
 //! with a form field `name` marks one, if [allowed](Pprof::accept_stages).
 //!
+//! `profile` needs the feature `cpu`, and the stacks of `goroutine` the feature
+//! `threads`: both come from signal handlers, and [CPU_AND_THREADS.md] says what that
+//! does to a program.
+//!
 //! # Guards
 //!
 //! | | [`respond`](Pprof::respond) | [`router`](Pprof::router) | [`serve`] |
@@ -53,6 +57,7 @@
 //! [`http`] 1 and, with the feature, `axum` 0.8 are part of this crate's interface:
 //! a new major version of one of them is a new one of this crate.
 //!
+//! [CPU_AND_THREADS.md]: https://docs.rs/crate/heapprof/latest/source/docs/CPU_AND_THREADS.md
 //! [HTTP.md]: https://docs.rs/crate/heapprof/latest/source/docs/HTTP.md
 //! [`http`]: https://docs.rs/http/1
 
