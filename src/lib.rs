@@ -75,4 +75,5 @@ pub use triggers::{Threshold, TriggerStatus, Triggers, TriggersBuilder, triggers
 
 #[cfg(all(cfi, fuzzing))]
 #[doc(hidden)]
-pub use record::capture::fuzzing;
+#[allow(missing_docs)]
+pub mod fuzzing;

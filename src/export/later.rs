@@ -46,30 +46,15 @@ pub fn symbolize_pprof(profile: &[u8], files: &[PathBuf]) -> Result<Vec<u8>, Err
     if written.has_names() {
         return Ok(profile.to_vec());
     }
-    let modules = written.modules(files);
-    let frames = written.frames()?;
-    let stacks = written.stacks(&frames)?;
-    let named = Profile::new(stacks, &modules, Symbols::Full, Hide::Allocator);
-    let mut comments = written.comments();
-    comments.extend(
-        named
-            .problems
-            .iter()
-            .map(|p| format!("heapprof: no names from {p}")),
-    );
-    let mut message = pprof::encode(&written.header(comments), &named);
-    // The main program comes first: readers take it by that.
-    let main = written
-        .0
-        .mapping
-        .first()
-        .map(|mapping| mapping.memory_start);
-    message
-        .mapping
-        .sort_by_key(|mapping| Some(mapping.memory_start) != main);
-    let mut bytes = Vec::new();
-    pprof::compress(&message, &mut bytes).map_err(Error::Write)?;
-    Ok(bytes)
+    written.named(files)
+}
+
+/// Whatever a fuzzer makes of a profile, there is an answer.
+#[cfg(fuzzing)]
+pub fn profile_without_names(message: &[u8]) {
+    if let Ok(written) = Written::of(message) {
+        let _ = written.named(&[]);
+    }
 }
 
 /// A profile as it was written. Whatever it says may be wrong.
@@ -81,7 +66,11 @@ impl Written {
         GzDecoder::new(bytes)
             .read_to_end(&mut message)
             .map_err(|_| Error::NotAProfile("it is not gzipped, or not whole"))?;
-        let message = proto::Profile::decode(&*message)
+        Self::of(&message)
+    }
+
+    fn of(message: &[u8]) -> Result<Self, Error> {
+        let message = proto::Profile::decode(message)
             .map_err(|_| Error::NotAProfile("it is not encoded as one"))?;
         let written = Self(message);
         let types = written.0.sample_type.iter();
@@ -91,6 +80,29 @@ impl Written {
         } else {
             Err(Error::NotAProfile("it counts something else than a heap's"))
         }
+    }
+
+    fn named(&self, files: &[PathBuf]) -> Result<Vec<u8>, Error> {
+        let modules = self.modules(files);
+        let frames = self.frames()?;
+        let stacks = self.stacks(&frames)?;
+        let named = Profile::new(stacks, &modules, Symbols::Full, Hide::Allocator);
+        let mut comments = self.comments();
+        comments.extend(
+            named
+                .problems
+                .iter()
+                .map(|p| format!("heapprof: no names from {p}")),
+        );
+        let mut message = pprof::encode(&self.header(comments), &named);
+        // The main program comes first: readers take it by that.
+        let main = self.0.mapping.first().map(|mapping| mapping.memory_start);
+        message
+            .mapping
+            .sort_by_key(|mapping| Some(mapping.memory_start) != main);
+        let mut bytes = Vec::new();
+        pprof::compress(&message, &mut bytes).map_err(Error::Write)?;
+        Ok(bytes)
     }
 
     fn text(&self, index: i64) -> &str {
@@ -269,3 +281,6 @@ fn bytes_of(digits: &str) -> Vec<u8> {
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     pairs.map(byte).collect::<Option<_>>().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,8 @@ pub(crate) mod text;
 mod top;
 mod units;
 
+#[cfg(all(feature = "symbolize", cfi, fuzzing))]
+pub use later::profile_without_names;
 #[cfg(all(feature = "symbolize", cfi))]
 pub use later::symbolize_pprof;
 #[cfg(feature = "http")]

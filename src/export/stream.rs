@@ -7,6 +7,8 @@
 //! every profile is encoded when the modules are told, and an address that finds
 //! no place in the table of locations becomes another location.
 
+mod locations;
+
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,6 +26,7 @@ use crate::counts::Counts;
 use crate::error::Error;
 use crate::module::Module;
 use crate::snapshot::{Record, StackEnd, Stats, for_each_record};
+use locations::Locations;
 
 /// Lines in place of frames, each a location of its own: the first ones.
 pub(super) const NOTES: [Option<&str>; 4] = [
@@ -32,12 +35,6 @@ pub(super) const NOTES: [Option<&str>; 4] = [
     StackEnd::NotCaptured.note(),
     Some(LOST),
 ];
-
-/// Places in the table of locations, a power of two: more than most programs
-/// have addresses in their stacks.
-const PLACES: usize = 1 << 15;
-/// Looked at before an address is given up on.
-const PROBES: usize = 16;
 
 /// Fields of a profile, by number and type, as they precede a message inside it.
 const SAMPLE: u8 = 2 << 3 | 2;
@@ -84,7 +81,7 @@ impl Stream {
             label_key: 0,
             mappings: Vec::new(),
             writing: Writing {
-                locations: Locations::new(),
+                locations: Locations::new(NOTES.len() as u32),
                 sample,
                 message: Vec::with_capacity(MESSAGE_BYTES),
             },
@@ -279,63 +276,4 @@ fn mapping_at(mappings: &[profile::Mapping], address: u64, generation: u32) -> u
         segment.is_some_and(|segment| segment.start == mapping.segment.start)
     });
     position.map_or(0, |n| n as u64 + 1)
-}
-
-/// Addresses that have a location already.
-#[derive(Debug)]
-struct Locations {
-    places: Vec<Place>,
-    last_id: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    address: u64,
-    generation: u32,
-    id: u32,
-}
-
-/// Not of zeros: filling a table with it takes the table's pages.
-const EMPTY: Place = Place {
-    address: u64::MAX,
-    generation: u32::MAX,
-    id: u32::MAX,
-};
-
-impl Locations {
-    fn new() -> Self {
-        Self {
-            places: vec![EMPTY; PLACES],
-            last_id: 0,
-        }
-    }
-
-    fn clear(&mut self) {
-        self.places.fill(EMPTY);
-        self.last_id = NOTES.len() as u32;
-    }
-
-    /// The location of an address, and whether it is a new one.
-    fn id(&mut self, address: u64, generation: u32) -> (u32, bool) {
-        // Fibonacci hashing: the upper bits depend on all.
-        let hash = (address ^ u64::from(generation) << 48).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let home = (hash >> (u64::BITS - PLACES.trailing_zeros())) as usize;
-        for probe in 0..PROBES {
-            let place = &mut self.places[(home + probe) % PLACES];
-            if (place.address, place.generation) == (address, generation) {
-                return (place.id, false);
-            }
-            if *place == EMPTY {
-                self.last_id += 1;
-                *place = Place {
-                    address,
-                    generation,
-                    id: self.last_id,
-                };
-                return (self.last_id, true);
-            }
-        }
-        self.last_id += 1;
-        (self.last_id, true)
-    }
 }

@@ -131,7 +131,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// When a dump of this program was made; `None` of any other file.
-fn time_of<'a>(name: &'a str, program: &str) -> Option<&'a str> {
+pub(super) fn time_of<'a>(name: &'a str, program: &str) -> Option<&'a str> {
     let rest = name
         .strip_prefix(program)?
         .strip_prefix('.')?

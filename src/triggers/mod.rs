@@ -16,6 +16,8 @@ mod exit;
 mod files;
 #[cfg(target_os = "linux")]
 mod flight;
+#[cfg(all(cfi, fuzzing))]
+pub(crate) mod fuzzing;
 mod helper;
 #[cfg(target_os = "linux")]
 mod reserved_file;

@@ -39,7 +39,7 @@ const USAGE: &str = "usage: cargo xtask test | verify | builds [quick | NAME...]
 
 /// The packages whose tests touch allocation, and hence depend on how the
 /// optimizer treats it.
-const PROFILER_PACKAGES: [&str; 10] = [
+const PROFILER_PACKAGES: [&str; 12] = [
     "-p",
     "allocation-tests",
     "-p",
@@ -50,6 +50,8 @@ const PROFILER_PACKAGES: [&str; 10] = [
     "heapprof-hostile",
     "-p",
     "heapprof-interrupts",
+    "-p",
+    "heapprof-triggers",
 ];
 
 /// How much longer than usual the soak runs what can run longer.
@@ -136,6 +138,7 @@ fn verify(workspace: &Workspace, steps: &mut Steps) -> Result {
     builds(workspace, steps, &["quick"])?;
     steps.run("loom models", || loom(workspace, "2"))?;
     steps.run("stress", || stress(workspace, "20000000"))?;
+    fuzz(workspace, steps, "60")?;
     steps.run("address and leak sanitizer", || {
         sanitizers::check(workspace)
     })?;
@@ -166,7 +169,7 @@ fn soak(workspace: &Workspace, steps: &mut Steps) -> Result {
             .run()
     })?;
     steps.run("stress, hours", || stress(workspace, "2000000000"))?;
-    steps.run("fuzzer", || fuzz(workspace, "1800"))?;
+    fuzz(workspace, steps, "1800")?;
     steps.run("loom models, deep", || loom(workspace, "4"))?;
     builds(workspace, steps, &[])?;
     for target in [
@@ -231,19 +234,31 @@ fn accuracy(workspace: &Workspace, steps: &mut Steps) -> Result {
     })
 }
 
-/// Garbage stacks and tables, made by a fuzzer that sees what they reach.
-fn fuzz(workspace: &Workspace, seconds: &str) -> Result {
-    let corpus = workspace.root.join("fuzz/corpus/unwind");
-    std::fs::create_dir_all(&corpus)
-        .map_err(|error| Failure(format!("{}: {error}", corpus.display())))?;
-    tools::cargo_fuzz(&workspace.target)?
-        .current_dir(&workspace.root)
-        .args(["run", "unwind", "fuzz/corpus/unwind", "fuzz/seeds/unwind"])
-        .args(["--", "-max_len=3000"])
-        .args([format!("-max_total_time={seconds}")])
-        // The instrumentation that it needs is not stable.
-        .env("RUSTC_BOOTSTRAP", "1")
-        .run()
+/// What is parsed and was written by others: garbage made by a fuzzer that sees
+/// what it reaches, so many seconds of each.
+fn fuzz(workspace: &Workspace, steps: &mut Steps, seconds: &str) -> Result {
+    for target in [
+        "unwind",
+        "kernel_texts",
+        "environment",
+        "elf_notes",
+        "profile",
+    ] {
+        steps.run(&format!("fuzzer: {target}"), || {
+            let [corpus, seeds] = ["corpus", "seeds"].map(|kind| format!("fuzz/{kind}/{target}"));
+            std::fs::create_dir_all(workspace.root.join(&corpus))
+                .map_err(|error| Failure(format!("{corpus}: {error}")))?;
+            tools::cargo_fuzz(&workspace.target)?
+                .current_dir(&workspace.root)
+                .args(["run", target, &corpus, &seeds])
+                .args(["--", "-max_len=3000", "-print_final_stats=1"])
+                .args([format!("-max_total_time={seconds}")])
+                // The instrumentation that it needs is not stable.
+                .env("RUSTC_BOOTSTRAP", "1")
+                .run()
+        })?;
+    }
+    Ok(())
 }
 
 /// Everything at once, so many operations in each phase: at two million a second

@@ -8,6 +8,14 @@ use super::unwind_table::{Context, UnwindTable};
 /// Stack words at most; a walk has no more steps than that.
 const WORDS: usize = 256;
 
+/// Looks for a build id among garbage notes.
+pub fn elf_notes(data: &[u8]) {
+    let (align, notes) = data.split_first().unwrap_or((&4, &[]));
+    if let Some(build_id) = super::image::build_id_in(notes, u64::from(*align)) {
+        assert!(build_id.len() <= notes.len());
+    }
+}
+
 /// Walks a garbage stack by garbage tables. Wrong frames are to be expected; a
 /// panic, an endless walk and a read outside of the stack are not.
 pub fn unwind(data: &[u8]) {

@@ -185,26 +185,13 @@ impl<'a> Image<'a> {
     }
 
     fn build_id(&self) -> Vec<u8> {
-        let notes = self.of_type(libc::PT_NOTE).filter_map(|header| {
-            let bytes = self.bytes(header.p_vaddr, header.p_memsz)?;
-            object::read::elf::NoteIterator::<object::elf::FileHeader64<object::LittleEndian>>::new(
-                object::LittleEndian,
-                header.p_align,
-                bytes,
-            )
-            .ok()
-        });
-        let is_build_id = |note: &object::read::elf::Note<
-            '_,
-            object::elf::FileHeader64<object::LittleEndian>,
-        >| {
-            note.name() == object::elf::ELF_NOTE_GNU
-                && note.n_type(object::LittleEndian) == object::elf::NT_GNU_BUILD_ID
-        };
+        let mut notes = self.of_type(libc::PT_NOTE);
         notes
-            .flat_map(|notes| notes.map_while(Result::ok))
-            .find(is_build_id)
-            .map_or_else(Vec::new, |note| note.desc().to_vec())
+            .find_map(|header| {
+                let bytes = self.bytes(header.p_vaddr, header.p_memsz)?;
+                build_id_in(bytes, header.p_align)
+            })
+            .unwrap_or_default()
     }
 
     /// The unwind sections. `.eh_frame_hdr` is a segment of its own; it says where
@@ -264,4 +251,17 @@ fn main_program_path() -> PathBuf {
         Some(path) => PathBuf::from(std::ffi::OsString::from_vec(path.to_vec())),
         None => path,
     }
+}
+
+/// GNU's build id, among notes of whatever kind.
+pub(super) fn build_id_in(notes: &[u8], align: u64) -> Option<Vec<u8>> {
+    use object::LittleEndian;
+    use object::elf::{ELF_NOTE_GNU, FileHeader64, NT_GNU_BUILD_ID};
+    use object::read::elf::NoteIterator;
+
+    NoteIterator::<FileHeader64<LittleEndian>>::new(LittleEndian, align, notes)
+        .ok()?
+        .map_while(Result::ok)
+        .find(|note| note.name() == ELF_NOTE_GNU && note.n_type(LittleEndian) == NT_GNU_BUILD_ID)
+        .map(|note| note.desc().to_vec())
 }
