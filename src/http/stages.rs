@@ -11,8 +11,8 @@ use super::query::Query;
 use super::respond::bad_request;
 use crate::export::{PprofOptions, View};
 use crate::snapshot::Snapshot;
-use crate::stages::table::COLUMNS;
-use crate::stages::{Stages, stage, stages};
+use crate::stages::table::{COLUMNS, NAME_HEAD};
+use crate::stages::{Stage, Stages, stage, stages};
 
 /// The route, and where the page is seen from its forms.
 pub(super) const NAME: &str = "stages";
@@ -132,18 +132,19 @@ fn table(stages: &Stages) -> Markup {
                             @for (head, is_figure) in COLUMNS {
                                 th scope="col" class=[is_figure.then_some("figure")] { (head) }
                             }
-                            th scope="col" { "Profile" }
                         }
                     }
                     tbody {
                         @for (stage, row) in stages.iter().zip(stages.rows()) {
                             tr {
-                                @for (cell, (_, is_figure)) in row.iter().zip(COLUMNS) {
-                                    td class=[is_figure.then_some("figure")] { (cell) }
-                                }
-                                td {
-                                    a href={ "?stage=" (stage.number) } { "profile" } " "
-                                    a href={ "?stage=" (stage.number) "&debug=1" } { "text" }
+                                @for (cell, (head, is_figure)) in row.iter().zip(COLUMNS) {
+                                    @if is_figure {
+                                        td class="figure" { (cell) }
+                                    } @else if head == NAME_HEAD {
+                                        td { (links(stage)) }
+                                    } @else {
+                                        td { (cell) }
+                                    }
                                 }
                             }
                         }
@@ -154,6 +155,14 @@ fn table(stages: &Stages) -> Markup {
                 p { (stages.dropped()) " earlier stages are no longer kept." }
             }
         }
+    }
+}
+
+fn links(stage: &Stage) -> Markup {
+    html! {
+        (stage.name) ": "
+        a href={ "?stage=" (stage.number) } { "profile" } ", "
+        a href={ "?stage=" (stage.number) "&debug=1" } { "text" }
     }
 }
 

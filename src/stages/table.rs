@@ -11,7 +11,7 @@ use crate::counts::Counts;
 /// Column heads, and whether a column holds figures.
 pub(crate) const COLUMNS: [(&str, bool); 12] = [
     ("#", true),
-    ("Stage", false),
+    (NAME_HEAD, false),
     ("Time s", true),
     ("In use MiB", true),
     ("95 %", true),
@@ -27,6 +27,9 @@ pub(crate) const COLUMNS: [(&str, bool); 12] = [
 const CSV_HEAD: &str = "number,name,unix_seconds,in_use_bytes,in_use_low_bytes,in_use_high_bytes,\
     in_use_objects,records,resident_bytes,peak_resident_bytes,peak_is_new,change_bytes,\
     change_low_bytes,change_high_bytes,beyond_noise";
+
+/// Of the column of names.
+pub(crate) const NAME_HEAD: &str = "Stage";
 
 /// What is not known.
 const NOTHING: &str = "-";

@@ -32,10 +32,11 @@ static ALLOC: heapprof::Alloc = heapprof::Alloc::system().with_sample_interval(6
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const USAGE: &str = "\
-cloud_inventory [--folder FOLDER] [--short] [--drop-page-cache]
+cloud_inventory [--folder FOLDER] [--short] [--drop-page-cache] [--wait]
     plays the nine steps; profiles and pictures go into FOLDER (target/nine-steps)
     --short             a shorter list for steps 4 to 6, one picture instead of nine
     --drop-page-cache   step 8 drops the page cache, which is the whole machine's
+    --wait              waits before step 9, for somebody who wants to look around
 cloud_inventory serve AWS-URL AZURE-URL FOLDER
     is the service; when it is told to stop (SIGTERM), its stages go into FOLDER";
 
@@ -56,6 +57,7 @@ fn run() -> Result<()> {
         folder: PathBuf::from("target/nine-steps"),
         is_short: false,
         drops_page_cache: false,
+        waits: false,
     };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
@@ -68,6 +70,7 @@ fn run() -> Result<()> {
             Long("folder") => steps.folder = arguments.value()?.into(),
             Long("short") => steps.is_short = true,
             Long("drop-page-cache") => steps.drops_page_cache = true,
+            Long("wait") => steps.waits = true,
             Long("help") => {
                 println!("{USAGE}");
                 return Ok(());

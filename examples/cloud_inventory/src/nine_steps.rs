@@ -25,6 +25,7 @@ pub(crate) struct NineSteps {
     pub(crate) folder: PathBuf,
     pub(crate) is_short: bool,
     pub(crate) drops_page_cache: bool,
+    pub(crate) waits: bool,
 }
 
 impl NineSteps {
@@ -76,6 +77,13 @@ impl NineSteps {
             service.mark(8, "(page cache not dropped)").await?;
         }
 
+        if self.waits {
+            println!(
+                "Look around at {}/debug/pprof/; Enter goes on.",
+                service.url
+            );
+            std::io::stdin().read_line(&mut String::new())?;
+        }
         service.stop().await?;
         println!("\n{}", fs::read_to_string(self.folder.join("stages.txt"))?);
         self.draw();
