@@ -40,7 +40,7 @@ static STAGES: Mutex<Stages> = Mutex::new(Stages {
 /// # }
 /// ```
 ///
-/// A stage keeps the records that changed since the stage before, about 250 bytes
+/// A stage keeps the records that changed since the stage before, about 300 bytes
 /// each, and can give all of them back ([`Stages::snapshot`]). The latest 64 stages
 /// are kept, and fewer if they take more than 16 MiB; from the latest two on, the
 /// oldest goes, and is counted. Control characters in the name become spaces, and
