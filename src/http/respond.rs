@@ -56,6 +56,12 @@ impl Pprof {
         answer
     }
 
+    /// Whether the answer is one that waits for `seconds`, or would if it were given.
+    pub(super) fn takes_time<B>(&self, request: &Request<B>) -> bool {
+        let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
+        path.ends_with("/profile") || Query::new(request.uri().query()).seconds().is_some()
+    }
+
     fn refusal(&self, request: &Request<impl AsRef<[u8]>>) -> Option<Answer> {
         let (uri, headers) = (request.uri(), request.headers());
         if !self.hosts.accept(uri, headers) {

@@ -48,7 +48,7 @@ async fn answer(pprof: Pprof, request: Request<Body>) -> Response<Body> {
     let answer = match to_bytes(body, MAX_BODY_BYTES).await {
         Ok(body) => {
             let request = Request::from_parts(parts, body);
-            work::answer(pprof, request, Cancellation::default()).await
+            work::answer(pprof, request, Cancellation::default(), None).await
         }
         Err(_) => body_too_large(),
     };

@@ -23,7 +23,8 @@ use tokio::time::{sleep, timeout};
 
 use super::answer::{self, Answer};
 use super::respond::{MAX_BODY_BYTES, body_too_large};
-use super::{Cancellation, Pprof, work};
+use super::work::{self, Worker};
+use super::{Cancellation, Pprof};
 use crate::error::Error;
 use crate::record::thread;
 
@@ -33,9 +34,10 @@ const CONNECTIONS: usize = 64;
 const REFUSALS: usize = 64;
 const WAITING: u32 = 1024;
 
-/// Threads that answers are made on: enough for all that may be under way, and
-/// some to say no.
-const BLOCKING_THREADS: usize = 24;
+/// Threads for what takes a time: enough for all that may be under way, and some to
+/// say no. One that is idle for longer than scrapers ever are ends.
+const BLOCKING_THREADS: usize = 16;
+const IDLE_TIME: Duration = Duration::from_secs(600);
 
 const MAX_HEAD_BYTES: usize = 64 << 10;
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -97,18 +99,20 @@ impl Pprof {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(BLOCKING_THREADS)
-            .thread_name("heapprof-answer")
+            .thread_keep_alive(IDLE_TIME)
+            .thread_name("heapprof-wait")
             .build()?;
         let listener = {
             let _inside = runtime.enter();
             listen(addresses)?
         };
         let address = listener.local_addr()?;
+        let worker = Worker::start("heapprof-answer")?;
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("heapprof-http".into())
-            .spawn(move || run(&runtime, listener, self, &stopped))?;
+            .spawn(move || run(&runtime, &listener, &self, worker, &stopped))?;
         Ok(Server {
             address,
             stop,
@@ -155,19 +159,20 @@ fn listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
 }
 
 /// Until `stop` is told.
-fn run(runtime: &Runtime, listener: TcpListener, pprof: Pprof, stop: &Notify) {
+fn run(runtime: &Runtime, listener: &TcpListener, pprof: &Pprof, worker: Worker, stop: &Notify) {
     // What serving takes is the profiler's own.
     let _busy = thread::busy();
     runtime.block_on(async {
         tokio::select! {
             () = stop.notified() => {}
-            () = accept(&listener, &pprof) => {}
+            () = accept(listener, pprof, worker) => {}
         }
     });
 }
 
 /// Serves whoever comes. Dropped, it ends all connections, and they their work.
-async fn accept(listener: &TcpListener, pprof: &Pprof) {
+async fn accept(listener: &TcpListener, pprof: &Pprof, worker: Worker) {
+    let worker = Arc::new(worker);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -175,7 +180,7 @@ async fn accept(listener: &TcpListener, pprof: &Pprof) {
             accepted = listener.accept(), if connections.len() < CONNECTIONS + REFUSALS => {
                 match accepted {
                     Ok((stream, _)) if connections.len() < CONNECTIONS => {
-                        connections.spawn(serve_connection(stream, pprof.clone()));
+                        connections.spawn(serve_connection(stream, pprof.clone(), Arc::clone(&worker)));
                     }
                     Ok((stream, _)) => {
                         connections.spawn(refuse_connection(stream));
@@ -189,10 +194,10 @@ async fn accept(listener: &TcpListener, pprof: &Pprof) {
 }
 
 /// One request: nothing is held open for the next.
-async fn serve_connection(stream: TcpStream, pprof: Pprof) {
+async fn serve_connection(stream: TcpStream, pprof: Pprof, worker: Arc<Worker>) {
     let longest_answer = Duration::from_secs(pprof.max_seconds).saturating_add(ANSWER_TIME);
     let time = longest_answer.saturating_add(HEAD_TIME + BODY_TIME);
-    let answer = |request| answer(pprof.clone(), request, longest_answer);
+    let answer = |request| answer(pprof.clone(), request, longest_answer, &worker);
     exchange(stream, answer, time).await;
 }
 
@@ -234,7 +239,12 @@ async fn drain(mut stream: TcpStream) {
     let _ = timeout(CLOSING_TIME, read_all).await;
 }
 
-async fn answer(pprof: Pprof, request: Request<Incoming>, longest_answer: Duration) -> Answer {
+async fn answer(
+    pprof: Pprof,
+    request: Request<Incoming>,
+    longest_answer: Duration,
+    worker: &Worker,
+) -> Answer {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, MAX_BODY_BYTES).collect();
     let body = match timeout(BODY_TIME, body).await {
@@ -247,5 +257,6 @@ async fn answer(pprof: Pprof, request: Request<Incoming>, longest_answer: Durati
         Some(deadline) => Cancellation::with_deadline(deadline),
         None => Cancellation::default(),
     };
-    work::answer(pprof, Request::from_parts(parts, body), cancellation).await
+    let request = Request::from_parts(parts, body);
+    work::answer(pprof, request, cancellation, Some(worker)).await
 }

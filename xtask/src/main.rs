@@ -243,6 +243,7 @@ fn fuzz(workspace: &Workspace, steps: &mut Steps, seconds: &str) -> Result {
         "environment",
         "elf_notes",
         "profile",
+        "requests",
     ] {
         steps.run(&format!("fuzzer: {target}"), || {
             let [corpus, seeds] = ["corpus", "seeds"].map(|kind| format!("fuzz/{kind}/{target}"));

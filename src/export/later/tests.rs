@@ -72,5 +72,5 @@ fn mappings_in_the_same_place_are_told_apart() {
     });
     assert_eq!([0, 1, 2].map(|index| written.generation(index)), [0, 2, 3]);
     assert_eq!(bytes_of("0aff"), [10, 255]);
-    assert_eq!(bytes_of("0g"), []);
+    assert!(bytes_of("0g").is_empty());
 }
