@@ -4,10 +4,13 @@
 //! Stacks become a [`profile`] (functions, locations, mappings, samples), with
 //! names from [`symbolize`]; [`pprof`] encodes it. [`heap`] makes one of a snapshot,
 //! without the frames of the allocator itself ([`hidden`]). [`top`] lists the biggest
-//! sites; [`text`] is the heap as Go prints it.
+//! sites; [`text`] is the heap as Go prints it, [`folded`] what flame graphs are drawn
+//! from.
 
 pub(crate) mod ages;
 mod comments;
+#[cfg(feature = "http")]
+mod folded;
 mod frame;
 pub(crate) mod heap;
 mod hidden;
@@ -41,6 +44,12 @@ pub use later::profile_without_names;
 #[cfg(all(feature = "symbolize", cfi))]
 pub use later::symbolize_pprof;
 #[cfg(feature = "http")]
+pub(crate) use folded::Folded;
+#[cfg(feature = "http")]
+pub(crate) use heap::Memory;
+#[cfg(feature = "http")]
 pub(crate) use lookup::linker_names;
 pub use options::{PprofOptions, Symbols, View};
+#[cfg(feature = "http")]
+pub(crate) use profile::Profile;
 pub use top::Site;

@@ -22,7 +22,7 @@ use super::hidden::hidden_frames;
 #[cfg(unix)]
 pub(crate) use addresses::mappings;
 use addresses::{AddressId, Addresses};
-use interner::Interner;
+pub(super) use interner::Interner;
 pub(crate) use stack::{Label, LabelValue, Stack, Values};
 
 /// An index into [`Profile::functions`].

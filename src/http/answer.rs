@@ -2,8 +2,8 @@
 //! The kinds of responses there are, with Go's headers.
 
 use http::header::{
-    ALLOW, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION,
+    RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
@@ -15,19 +15,13 @@ const X_GO_PPROF: HeaderName = HeaderName::from_static("x-go-pprof");
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-const STYLE: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Pages load their style from here and nothing from anywhere else, run nothing,
-/// and are shown in no frame.
+/// Pages load, run and send nothing but from and to here, have nothing of it in
+/// themselves, and are shown in no frame.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'",
-);
-
-/// The same, and forms send to nobody else.
-const POLICY_WITH_FORMS: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; \
-     frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+     img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
 /// A profile, for a tool to keep as a file of such a name.
@@ -61,15 +55,9 @@ pub(super) fn metrics(text: String) -> Answer {
 /// A page.
 pub(super) fn page(html: String) -> Answer {
     let mut answer = new(StatusCode::OK, HTML, html.into_bytes());
-    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
-    answer
-}
-
-/// A page with forms, which send to this server alone.
-pub(super) fn page_with_forms(html: String) -> Answer {
-    let mut answer = page(html);
     let headers = answer.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY_WITH_FORMS);
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
@@ -79,17 +67,26 @@ pub(super) fn csv(name: &str, text: String) -> Answer {
     attached(name, new(StatusCode::OK, csv, text.into_bytes()))
 }
 
+/// What pages are made of.
+pub(super) fn asset(content_type: &'static str, text: &str) -> Answer {
+    let content_type = HeaderValue::from_static(content_type);
+    new(StatusCode::OK, content_type, text.into())
+}
+
+/// What pages ask for.
+pub(super) fn json(value: &serde_json::Value) -> Answer {
+    let mut answer = new(StatusCode::OK, JSON, value.to_string().into_bytes());
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
 /// What was sent is done; `to`, a path, shows it.
 pub(super) fn see_other(to: &'static str, text: &str) -> Answer {
     let mut answer = plain_error(StatusCode::SEE_OTHER, text);
     let headers = answer.headers_mut();
     headers.insert(LOCATION, HeaderValue::from_static(to));
     answer
-}
-
-/// How pages look.
-pub(super) fn style(css: &str) -> Answer {
-    new(StatusCode::OK, STYLE, css.into())
 }
 
 /// What went wrong, in words that `go tool pprof` passes on.

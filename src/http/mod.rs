@@ -65,7 +65,7 @@ mod answer;
 mod cancellation;
 mod cpu;
 mod delta;
-mod index;
+mod entries;
 mod limits;
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -82,6 +82,7 @@ mod stages;
 mod symbol;
 mod threads;
 mod token;
+mod ui;
 mod work;
 
 pub use cancellation::Cancellation;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::limits::Limit;
 use super::origin::Hosts;
 use super::token::Token;
+use super::ui::Ui;
 
 /// `seconds` is at most this, unless chosen otherwise.
 const MAX_SECONDS: u64 = 300;
@@ -16,7 +17,8 @@ const DELTAS: usize = 4;
 
 /// `/debug/pprof`: what it shows, and to whom.
 ///
-/// A value is cheap to clone; clones share the limits on what is done at a time.
+/// A value is cheap to clone; clones share the limits on what is done at a time, and
+/// what the page remembers: the last minutes, and two snapshots.
 ///
 /// ```
 /// use heapprof::http::Pprof;
@@ -32,6 +34,7 @@ pub struct Pprof {
     pub(super) max_seconds: u64,
     pub(super) listens_beyond_loopback: bool,
     pub(super) limits: Arc<Limits>,
+    pub(super) ui: Arc<Ui>,
 }
 
 #[derive(Debug)]
@@ -60,6 +63,7 @@ impl Pprof {
                 answers: Limit::new(ANSWERS),
                 deltas: Limit::new(DELTAS),
             }),
+            ui: Arc::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use super::answer::{self, Answer};
 use super::named::Named;
 use super::pprof::Pprof;
 use super::query::Query;
-use super::{Cancellation, cpu, delta, index, stages, symbol};
+use super::{Cancellation, cpu, delta, entries, stages, symbol, ui};
 use crate::record::thread;
 
 const ROOT: &str = "/debug/pprof";
@@ -99,6 +99,7 @@ impl Pprof {
             // since 1.22.
             "symbol" => "GET, HEAD, POST",
             stages::NAME if self.accepts_stages => "GET, HEAD, POST",
+            ui::TAKE => "POST",
             _ => "GET, HEAD",
         };
         let method = request.method().as_str();
@@ -111,8 +112,7 @@ impl Pprof {
 
         let query = Query::new(request.uri().query());
         match name {
-            "" => self.quick(|| index::page(self)),
-            index::STYLE => answer::style(index::STYLE_SHEET),
+            "" => self.quick(|| self.ui.index(&entries::entries(self))),
             "cmdline" if self.shows_command_line => command_line(),
             #[cfg(feature = "metrics")]
             "metrics" => self.quick(super::metrics::answer),
@@ -128,9 +128,13 @@ impl Pprof {
                 let addresses = request.uri().query().unwrap_or_default();
                 self.quick(|| symbol::answer(addresses.as_bytes()))
             }
-            _ => match Named::of(name) {
-                Some(named) => self.named(named, &query, cancellation),
-                None => answer::error(StatusCode::NOT_FOUND, "Unknown profile"),
+            _ => match (Named::of(name), name.strip_prefix("ui/")) {
+                (Some(named), _) => self.named(named, &query, cancellation),
+                (_, Some(page)) => self.quick(|| {
+                    let answer = self.ui.answer(page, &query);
+                    answer.unwrap_or_else(unknown)
+                }),
+                _ => unknown(),
             },
         }
     }
@@ -195,6 +199,10 @@ pub(super) fn body_too_large() -> Answer {
         StatusCode::PAYLOAD_TOO_LARGE,
         &format!("the body has more than {MAX_BODY_BYTES} bytes"),
     )
+}
+
+fn unknown() -> Answer {
+    answer::error(StatusCode::NOT_FOUND, "Unknown profile")
 }
 
 pub(super) fn bad_request(text: &str) -> Answer {

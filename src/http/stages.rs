@@ -2,13 +2,13 @@
 //! The stages that the program has marked: their table, and each as a profile.
 
 use http::StatusCode;
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
 use super::answer::{self, Answer};
-use super::index;
 use super::named;
 use super::query::Query;
 use super::respond::bad_request;
+use super::ui::Page;
 use crate::export::{PprofOptions, View};
 use crate::snapshot::Snapshot;
 use crate::stages::table::{COLUMNS, NAME_HEAD};
@@ -28,7 +28,7 @@ pub(super) fn answer(query: &Query, accepts_stages: bool) -> Answer {
     }
     match query.first("format").as_deref() {
         None if query.debug() == 0 => {
-            answer::page_with_forms(page(&stages, accepts_stages).into_string())
+            answer::page(page(&stages, accepts_stages))
         }
         None => answer::text(stages.to_string()),
         Some("csv") => answer::csv("stages.csv", stages.to_csv()),
@@ -88,34 +88,29 @@ fn written(name: &str, snapshot: &Snapshot, query: &Query) -> Answer {
     }
 }
 
-fn page(stages: &Stages, accepts_stages: bool) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "Stages" }
-                link rel="stylesheet" href=(index::STYLE);
+fn page(stages: &Stages, accepts_stages: bool) -> String {
+    let content = html! {
+        main class="wide" {
+            p { a href="." { "/debug/pprof/" } }
+            h1 { "Stages" }
+            (table(stages))
+            p {
+                "The table as "
+                a href="?debug=1" { "text" } ", "
+                a href="?format=markdown" { "Markdown" } ", "
+                a href="?format=csv" { "CSV" } "."
             }
-            body {
-                main class="wide" {
-                    p { a href="." { "/debug/pprof/" } }
-                    h1 { "Stages" }
-                    (table(stages))
-                    p {
-                        "The table as "
-                        a href="?debug=1" { "text" } ", "
-                        a href="?format=markdown" { "Markdown" } ", "
-                        a href="?format=csv" { "CSV" } "."
-                    }
-                    @if stages.iter().len() > 1 { (difference(stages)) }
-                    @if accepts_stages { (new_stage()) }
-                }
-            }
+            @if stages.iter().len() > 1 { (difference(stages)) }
+            @if accepts_stages { (new_stage()) }
         }
-    }
+    };
+    let page = Page {
+        title: "Stages",
+        assets: "ui/",
+        scripts: &[],
+        content,
+    };
+    page.render()
 }
 
 fn table(stages: &Stages) -> Markup {

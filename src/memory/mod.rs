@@ -17,3 +17,4 @@ pub(crate) mod fuzzing;
 pub(crate) mod limit;
 pub(crate) mod process;
 mod text;
+pub(crate) mod uptime;

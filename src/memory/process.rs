@@ -134,6 +134,13 @@ pub(crate) fn peak_resident_bytes() -> Option<u64> {
     None
 }
 
+/// What times in `/proc` are counted in.
+pub(super) fn clock_ticks_per_second() -> Option<u64> {
+    // SAFETY: asks for a number.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    u64::try_from(ticks).ok().filter(|&ticks| ticks > 0)
+}
+
 fn page_bytes() -> u64 {
     // SAFETY: asks for a number.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };

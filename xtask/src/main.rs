@@ -7,11 +7,15 @@
 //!   of `soak` (all).
 //! - `cargo xtask accuracy`: the study behind `docs/ACCURACY.md`, which it writes
 //!   anew, tables and plots; some minutes.
+//! - `cargo xtask gallery`: the pictures of `docs/`, made anew by the real tools.
+//! - `cargo xtask viewer`: the flame graph's viewer, made anew from its packages.
 //! - `cargo xtask soak`: the same tests at a hundred times the length, by hand.
 //!
 //! Each command is printed before it runs, and the first failure ends the run.
 
 mod command;
+mod gallery;
+mod node_modules;
 mod package;
 mod sanitizers;
 mod tools;
@@ -35,7 +39,7 @@ impl fmt::Display for Failure {
     }
 }
 
-const USAGE: &str = "usage: cargo xtask test | verify | builds [quick | NAME...] | accuracy | soak";
+const USAGE: &str = "usage: cargo xtask test | verify | builds [quick | NAME...] | accuracy | gallery | viewer | soak";
 
 /// The packages whose tests touch allocation, and hence depend on how the
 /// optimizer treats it.
@@ -66,6 +70,8 @@ fn main() -> ExitCode {
         ["verify"] => verify(&workspace, &mut steps),
         ["builds", ref chosen @ ..] => builds(&workspace, &mut steps, chosen),
         ["accuracy"] => accuracy(&workspace, &mut steps),
+        ["gallery"] => gallery::make(&workspace, &mut steps),
+        ["viewer"] => viewer(&workspace),
         ["soak"] => soak(&workspace, &mut steps),
         _ => {
             eprintln!("{USAGE}");
@@ -83,7 +89,7 @@ fn main() -> ExitCode {
 }
 
 fn test(workspace: &Workspace, steps: &mut Steps) -> Result {
-    let tools = steps.run("tools", || tools::install(&workspace.target))?;
+    let tools = steps.run("tools", || tools::install(workspace))?;
     steps.run("tests, debug", || {
         cargo(workspace)
             .args(["test", "--workspace", "--no-fail-fast"])
@@ -161,7 +167,7 @@ fn verify(workspace: &Workspace, steps: &mut Steps) -> Result {
 }
 
 fn soak(workspace: &Workspace, steps: &mut Steps) -> Result {
-    let tools = steps.run("tools", || tools::install(&workspace.target))?;
+    let tools = steps.run("tools", || tools::install(workspace))?;
     steps.run("tests, release, long", || {
         release_tests(workspace)
             .envs(tools.variables())
@@ -260,6 +266,15 @@ fn fuzz(workspace: &Workspace, steps: &mut Steps, seconds: &str) -> Result {
         })?;
     }
     Ok(())
+}
+
+fn viewer(workspace: &Workspace) -> Result {
+    let packages = node_modules::install(workspace)?;
+    Command::new("node")
+        .args(["tests/browser/bundle.js", "src/http/ui/viewer/viewer.js"])
+        .current_dir(&workspace.root)
+        .env("BROWSER_TOOLS", packages)
+        .run()
 }
 
 /// Everything at once, so many operations in each phase: at two million a second

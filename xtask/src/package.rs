@@ -10,7 +10,7 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// Folders and endings of which a published crate holds nothing else.
 const FOLDERS: [&str; 4] = ["src", "benches", "examples", "docs"];
-const ENDINGS: [&str; 3] = ["css", "md", "rs"];
+const ENDINGS: [&str; 5] = ["css", "js", "md", "rs", "svg"];
 
 /// Files in the crate's root; cargo adds some of its own.
 const ROOT_FILES: [&str; 10] = [

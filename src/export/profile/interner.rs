@@ -7,7 +7,7 @@ use std::hash::Hash;
 use rustc_hash::FxHashMap;
 
 #[derive(Debug)]
-pub(super) struct Interner<K>(FxHashMap<K, usize>);
+pub(crate) struct Interner<K>(FxHashMap<K, usize>);
 
 impl<K> Default for Interner<K> {
     fn default() -> Self {
@@ -17,7 +17,7 @@ impl<K> Default for Interner<K> {
 
 impl<K: Eq + Hash> Interner<K> {
     /// The number of `key`, and whether it is new.
-    pub(super) fn id(&mut self, key: K) -> (usize, bool) {
+    pub(crate) fn id(&mut self, key: K) -> (usize, bool) {
         let next = self.0.len();
         match self.0.entry(key) {
             Entry::Occupied(known) => (*known.get(), false),

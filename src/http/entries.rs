@@ -1,0 +1,52 @@
+#![forbid(unsafe_code)]
+//! What there is to ask for, with a line about each.
+
+use super::Pprof;
+use super::named::Named;
+
+/// A profile, or what else Go's index lists.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) name: &'static str,
+    /// Of its records.
+    pub(super) count: usize,
+    pub(super) description: &'static str,
+}
+
+/// By name.
+pub(super) fn entries(pprof: &Pprof) -> Vec<Entry> {
+    let others = ["cmdline", "profile", "stages", "symbol"];
+    let mut entries: Vec<Entry> = others
+        .into_iter()
+        .filter(|&name| name != "cmdline" || pprof.shows_command_line)
+        .map(|name| (name, 0))
+        .chain(Named::ALL.map(|named| (named.name(), named.count())))
+        .map(|(name, count)| Entry {
+            name,
+            count,
+            description: description(name),
+        })
+        .collect();
+    entries.sort_by_key(|entry| entry.name);
+    entries
+}
+
+fn description(name: &str) -> &'static str {
+    match name {
+        "allocs" => "Everything allocated since the program began, freed or not, by call stack.",
+        "block" => "Waiting for locks and channels. This program records none.",
+        "cmdline" => "The arguments that the program was started with.",
+        "goroutine" => "The operating system's threads of the program, and where each one is.",
+        "heap" => "What is in use now, by the call stack that allocated it.",
+        "mutex" => "Holding locks that others wait for. This program records none.",
+        "peak" => "What was in use when most was, by the call stack that allocated it.",
+        "profile" => {
+            "Where processor time goes, measured for 30 seconds or as many as the parameter \
+             seconds says. Open it with go tool pprof."
+        }
+        "stages" => "Moments that the program has marked, and what changed from one to the next.",
+        "symbol" => "The functions that addresses lie in. Tools ask it; there is nothing to read.",
+        "threadcreate" => "How many threads of the operating system there are.",
+        _ => "",
+    }
+}

@@ -1,0 +1,138 @@
+#![forbid(unsafe_code)]
+//! Figures as people read them.
+
+use std::time::Duration;
+
+use crate::counts::Counts;
+
+/// `12.4 MiB`: three digits, or whole bytes.
+pub(super) fn bytes(bytes: i64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes.unsigned_abs() < 1024 {
+        return format!("{} B", signed(bytes.to_string()));
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = UNITS[0];
+    for next in &UNITS[1..] {
+        // What would be printed as 1000 and more.
+        if value.abs() < 999.5 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    let decimals = match value.abs() {
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{} {unit}", signed(format!("{value:.decimals$}")))
+}
+
+/// What an unsigned counter holds, the same way.
+pub(super) fn unsigned_bytes(count: u64) -> String {
+    bytes(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// `± 4.2 MiB`: how far the farther end of the 95 % interval is away; or `exact`.
+pub(super) fn error_bytes(counts: &Counts) -> String {
+    if counts.standard_error_bytes() == 0.0 {
+        return "exact".into();
+    }
+    let interval = counts.confidence_interval_bytes();
+    // Of few samples the interval reaches farther up than down.
+    let reach = (counts.bytes - interval.start()).max(interval.end() - counts.bytes);
+    format!("± {}", bytes(reach))
+}
+
+/// `96.1 MiB to 105 MiB`: the 95 % interval.
+pub(super) fn interval_bytes(counts: &Counts) -> String {
+    let interval = counts.confidence_interval_bytes();
+    format!("{} to {}", bytes(*interval.start()), bytes(*interval.end()))
+}
+
+/// `1,234,567`
+pub(super) fn number(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 {
+        text.insert(0, MINUS);
+    }
+    text
+}
+
+/// The same for counters.
+pub(super) fn count(count: u64) -> String {
+    number(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// `3 d 4 h`, `12 min 5 s`: the two largest units.
+pub(super) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{minutes} min {} s", seconds % 60),
+        3600..86400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+const MINUS: char = '\u{2212}';
+
+fn signed(text: String) -> String {
+    text.replace('-', "\u{2212}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_digits() {
+        for (value, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (-7, "\u{2212}7 B"),
+            (1024, "1.00 KiB"),
+            (12_700, "12.4 KiB"),
+            (-(101 << 20), "\u{2212}101 MiB"),
+            (1023 * 1024, "1.00 MiB"),
+            (i64::MAX, "8192 PiB"),
+        ] {
+            assert_eq!(bytes(value), text);
+        }
+    }
+
+    #[test]
+    fn thousands_are_set_off() {
+        for (value, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (-1_234_567, "\u{2212}1,234,567"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+        assert_eq!(count(u64::MAX), number(i64::MAX));
+    }
+
+    #[test]
+    fn two_units_of_time() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (61, "1 min 1 s"),
+            (7_260, "2 h 1 min"),
+            (90_000, "1 d 1 h"),
+        ] {
+            assert_eq!(duration(Duration::from_secs(seconds)), text);
+        }
+    }
+}
