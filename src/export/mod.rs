@@ -39,14 +39,14 @@ pub(crate) mod text;
 mod top;
 mod units;
 
-#[cfg(all(feature = "symbolize", cfi, fuzzing))]
-pub use later::profile_without_names;
-#[cfg(all(feature = "symbolize", cfi))]
-pub use later::symbolize_pprof;
 #[cfg(feature = "http")]
 pub(crate) use folded::Folded;
 #[cfg(feature = "http")]
 pub(crate) use heap::Memory;
+#[cfg(all(feature = "symbolize", cfi, fuzzing))]
+pub use later::profile_without_names;
+#[cfg(all(feature = "symbolize", cfi))]
+pub use later::symbolize_pprof;
 #[cfg(feature = "http")]
 pub(crate) use lookup::linker_names;
 pub use options::{PprofOptions, Symbols, View};

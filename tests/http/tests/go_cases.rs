@@ -89,9 +89,10 @@ const CASES: &[Case] = &[
             NOSNIFF,
             (
                 "content-security-policy",
-                "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
-                 frame-ancestors 'none'",
+                "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+                 img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
             ),
+            ("cache-control", "no-store"),
         ],
         Begins("<!DOCTYPE html>"),
     ),

@@ -106,7 +106,10 @@ fn a_token_opens_every_route_and_nothing_else_does() {
         "/heap",
         "/cmdline",
         "/symbol",
-        "/style.css",
+        "/ui/style.css",
+        "/ui/now",
+        "/ui/flamegraph",
+        "/ui/snapshots",
         "/nothing",
     ] {
         let target = format!("/debug/pprof{route}");
