@@ -53,3 +53,5 @@ pub use options::{PprofOptions, Symbols, View};
 #[cfg(feature = "http")]
 pub(crate) use profile::Profile;
 pub use top::Site;
+#[cfg(feature = "http")]
+pub(crate) use units::readable_bytes;

@@ -27,9 +27,7 @@ pub(super) fn answer(query: &Query, accepts_stages: bool) -> Answer {
         return profile(&stages, &number, query);
     }
     match query.first("format").as_deref() {
-        None if query.debug() == 0 => {
-            answer::page(page(&stages, accepts_stages))
-        }
+        None if query.debug() == 0 => answer::page(page(&stages, accepts_stages)),
         None => answer::text(stages.to_string()),
         Some("csv") => answer::csv("stages.csv", stages.to_csv()),
         Some("markdown") => answer::text(stages.to_markdown()),
