@@ -1,10 +1,9 @@
 //! The pages of a program with hostile names, in Chromium. What is looked at says
 //! `pages.js`.
 
-use std::env;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+
+use heapprof_browser::{Subject, node, root};
 
 /// As bad as a file's name can be.
 const PROGRAM: &str = "<i>\"'&é";
@@ -21,19 +20,9 @@ fn pages_in_a_browser() {
         .status();
     assert!(stripped.unwrap().success());
 
-    let mut subject = Command::new(&program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut address = String::new();
-    let mut output = BufReader::new(subject.stdout.take().unwrap());
-    output.read_line(&mut address).unwrap();
-
-    let passed = node("pages.js").arg(address.trim()).status();
-    // Its input ends, and so does it.
-    drop(subject.stdin.take());
-    assert!(subject.wait().unwrap().success());
+    let subject = Subject::start(&program);
+    let passed = node("pages.js").arg(&subject.address).status();
+    subject.end();
     assert!(passed.unwrap().success(), "see what was printed");
 }
 
@@ -46,20 +35,4 @@ fn the_viewer_is_what_it_is_said_to_be() {
     let kept = root().join("../../src/http/ui/viewer/viewer.js");
     let (made, kept) = (std::fs::read(made).unwrap(), std::fs::read(kept).unwrap());
     assert!(made == kept, "cargo xtask viewer makes it again");
-}
-
-fn node(script: &str) -> Command {
-    for variable in ["BROWSER", "BROWSER_TOOLS"] {
-        assert!(
-            env::var_os(variable).is_some(),
-            "{variable} is not set: cargo xtask test installs what is needed"
-        );
-    }
-    let mut node = Command::new("node");
-    node.arg(root().join(script));
-    node
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
 }
