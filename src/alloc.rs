@@ -57,6 +57,7 @@ impl<A> Alloc<A> {
             memory_limit_bytes: DEFAULT_MEMORY_LIMIT_BYTES,
             unwinder: Unwinder::Cfi,
             allocator: std::any::type_name::<A>,
+            labels_threads: false,
         };
         Self { inner, built_in }
     }
@@ -89,6 +90,20 @@ impl<A> Alloc<A> {
     #[must_use]
     pub const fn with_memory_limit(mut self, bytes: u64) -> Self {
         self.built_in.memory_limit_bytes = bytes;
+        self
+    }
+
+    /// Records what each thread is called when it first takes a sample, and labels its
+    /// allocations with that: the label `thread` of profiles
+    /// (`go tool pprof -tagfocus=thread=worker`). Not done unless asked for: stacks are
+    /// then kept for each name. [`label_threads`](crate::label_threads) does it from
+    /// then on.
+    ///
+    /// Linux keeps 15 bytes of a name. On systems other than Linux, Android and Apple's
+    /// there is no such label.
+    #[must_use]
+    pub const fn with_thread_labels(mut self) -> Self {
+        self.built_in.labels_threads = true;
         self
     }
 

@@ -96,6 +96,7 @@ fn stats_between(earlier: &Stats, later: &Stats) -> Stats {
         too_deep_stacks: since(|s| s.too_deep_stacks),
         cut_stacks: since(|s| s.cut_stacks),
         missing_stacks: since(|s| s.missing_stacks),
+        refused_labels: since(|s| s.refused_labels),
         foreign_frees: since(|s| s.foreign_frees),
         ..later.clone()
     }

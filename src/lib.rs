@@ -30,6 +30,8 @@ mod export;
 pub mod http;
 #[cfg(all(interrupts, not(loom)))]
 mod interrupt;
+#[cfg(not(loom))]
+mod labels;
 #[cfg(all(unix, not(loom)))]
 mod memory;
 #[cfg(not(loom))]
@@ -59,6 +61,7 @@ pub use {
     },
     error::Error,
     export::{PprofOptions, Site, Symbols, View},
+    labels::{EnteredLabels, Labelled, Labels, label_threads, with_labels},
     record::capture::Unwinder,
     snapshot::{Record, ReturnAddress, Snapshot, StackEnd, Stats},
     stages::{Stage, Stages, stage, stages},
@@ -66,6 +69,8 @@ pub use {
 
 #[cfg(all(feature = "symbolize", cfi, not(loom)))]
 pub use export::symbolize_pprof;
+#[cfg(all(feature = "tracing", not(loom)))]
+pub use labels::LabelLayer;
 #[cfg(all(unix, not(loom)))]
 pub use overview::{
     AllocatorMemory, CgroupMemory, LimitTaken, Memory, Part, ProcessMemory, memory,

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::counts::{Counts, OBJECT_FRACTION};
 use crate::error::Error;
+use crate::labels;
 use crate::module::Module;
 use crate::record::capture::modules;
 use crate::record::clock;
@@ -27,6 +28,8 @@ pub struct Record {
     pub(crate) object_size: u64,
     /// The generation of the module list that the addresses belong to.
     pub(crate) module_generation: u32,
+    /// By number: those of the allocation, and the thread's name.
+    pub(crate) labels: [u32; 2],
     pub(crate) allocated: Counts,
     pub(crate) in_use: Counts,
     pub(crate) in_use_at_peak: Counts,
@@ -47,6 +50,13 @@ impl Record {
     /// Upper bound of the record's size class, in bytes: no object is larger.
     pub fn object_size(&self) -> u64 {
         self.object_size
+    }
+
+    /// The labels that were in force at the allocations, in the order of their keys,
+    /// and the `thread` that they were on if that is recorded: see
+    /// [`Labels`](crate::Labels) and [`label_threads`](crate::label_threads).
+    pub fn labels(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        self.labels.into_iter().flat_map(labels::pairs)
     }
 
     /// Allocations since the program's start, or between two snapshots.
@@ -101,6 +111,10 @@ pub struct Stats {
     pub cut_stacks: u64,
     /// Samples taken without a stack.
     pub missing_stacks: u64,
+    /// Sets of labels that are told apart.
+    pub label_sets: u64,
+    /// How often there was no room for another one: `[other]` in its place.
+    pub refused_labels: u64,
     /// Sampled blocks whose address came back although no free was seen:
     /// something frees Rust's memory behind the allocator's back.
     pub foreign_frees: u64,
@@ -254,6 +268,7 @@ impl Record {
             stack_end: node.key.stack_end,
             object_size: node.key.object_size,
             module_generation: node.key.module_generation,
+            labels: [node.key.label_set, node.key.thread_label.into()],
             allocated,
             in_use: allocated.without(&Counts::of(&sums.frees)),
             in_use_at_peak: Counts::of(&sums.at_peak),
@@ -267,6 +282,7 @@ impl Record {
             self.object_size,
             self.module_generation,
             self.stack_end,
+            self.labels,
         )
     }
 }
@@ -285,6 +301,8 @@ impl Stats {
             too_deep_stacks: count(&tallies.too_deep_stacks),
             cut_stacks: count(&tallies.cut_stacks),
             missing_stacks: count(&tallies.missing_stacks),
+            label_sets: RECORDER.labels().len().into(),
+            refused_labels: count(&tallies.refused_labels),
             foreign_frees: count(&tallies.foreign_frees),
             own_bytes: RECORDER.arena().used_bytes(),
             own_bytes_limit: RECORDER.arena().limit_bytes(),

@@ -44,6 +44,10 @@ pub(super) fn comments(
         ),
         (stats.missing_stacks, "samples without a stack".into()),
         (
+            stats.refused_labels,
+            "times there was no room for another set of labels: [other] stands for them".into(),
+        ),
+        (
             stats.foreign_frees,
             "sampled blocks were freed by something other than the allocator".into(),
         ),

@@ -2,6 +2,7 @@
 //! A snapshot as a profile of the heap, with the conventions of Go's own.
 
 use std::io::Write;
+use std::iter;
 
 use super::comments::comments;
 use super::pprof::{self, Header, ValueType};
@@ -114,6 +115,7 @@ pub(super) fn ordered(snapshot: &Snapshot) -> Vec<&Record> {
             r.stack_end,
             r.object_size,
             r.module_generation,
+            r.labels,
             r.id,
         )
     });
@@ -122,14 +124,20 @@ pub(super) fn ordered(snapshot: &Snapshot) -> Vec<&Record> {
 
 pub(super) fn stack(record: &Record, view: View) -> Stack<'static, Memory> {
     let object_size = i64::try_from(record.object_size).unwrap_or(i64::MAX);
+    let bytes = Label {
+        key: "bytes".into(),
+        value: LabelValue::Number(object_size, ""),
+    };
+    let others = record.labels().map(|(key, value)| Label {
+        key: key.into(),
+        value: LabelValue::Text(value.into()),
+    });
+    let labels = iter::once(bytes).chain(others);
     Stack {
         frames: record.stack,
         module_generation: record.module_generation,
         note: record.stack_end.note(),
-        labels: vec![Label {
-            key: "bytes".into(),
-            value: LabelValue::Number(object_size, ""),
-        }],
+        labels: labels.collect(),
         values: Memory {
             allocated: record.allocated,
             in_use: match view {

@@ -51,6 +51,7 @@ pub(crate) fn record(
         stack_end: StackEnd::Root,
         object_size,
         module_generation: 0,
+        labels: [0; 2],
         allocated: counts(allocated),
         in_use: counts(in_use),
         in_use_at_peak: counts(allocated),

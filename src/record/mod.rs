@@ -42,6 +42,7 @@ mod fork_gate;
 #[cfg(any(interrupts, test))]
 pub(crate) mod handoff;
 pub(crate) mod high_water;
+pub(crate) mod label_table;
 pub(crate) mod lease;
 mod live_table;
 #[cfg_attr(not(cfi), allow(dead_code))]
@@ -59,3 +60,5 @@ mod sync;
 pub(crate) mod tally;
 #[cfg(not(loom))]
 pub(crate) mod thread;
+#[cfg(not(loom))]
+mod thread_name;

@@ -9,6 +9,7 @@ use super::capture::{self, Registers, Unwinder};
 use super::clock;
 use super::environment::{self, Interval};
 use super::high_water::HighWater;
+use super::label_table::{self, LabelTable, Room};
 use super::live_table::{LiveSample, LiveTable};
 use super::preparation::Preparation;
 use super::sampler::{OBJECT_FRACTION, Weight};
@@ -19,6 +20,7 @@ use super::stack_table::{Node, NodeKey, StackTable};
 use super::sync::{AtomicU32, AtomicU64, Ordering, OwnLine};
 use super::tally::Sums;
 use super::thread::{self, Thread};
+use super::thread_name::with_thread_name;
 
 pub(crate) static RECORDER: Recorder = Recorder::new();
 
@@ -30,6 +32,7 @@ pub(crate) struct BuiltIn {
     pub(crate) unwinder: Unwinder,
     /// The name of its type.
     pub(crate) allocator: fn() -> &'static str,
+    pub(crate) labels_threads: bool,
 }
 
 /// See the module's description. Made of zeros at first, and hence of no size in the
@@ -44,6 +47,8 @@ pub(crate) struct Recorder {
     live: LiveTable,
     stacks: StackTable,
     accounts: Accounts,
+    labels: LabelTable,
+    labels_threads: AtomicU32,
     high_water: OwnLine<HighWater>,
     tallies: Tallies,
     /// How many forks lead from the first process here.
@@ -64,6 +69,7 @@ pub(crate) struct Tallies {
     pub(crate) foreign_frees: AtomicU64,
     pub(crate) invalid_environment: AtomicU64,
     pub(crate) unreadable_environment: AtomicU64,
+    pub(crate) refused_labels: AtomicU64,
 }
 
 /// A sample that is about to be taken.
@@ -72,6 +78,7 @@ pub(crate) struct Sample {
     size: usize,
     weight: Weight,
     account: u32,
+    labels: u32,
 }
 
 impl Recorder {
@@ -85,6 +92,8 @@ impl Recorder {
             live: LiveTable::new(),
             stacks: StackTable::new(),
             accounts: Accounts::new(),
+            labels: LabelTable::new(),
+            labels_threads: AtomicU32::new(0),
             high_water: OwnLine(HighWater::new()),
             tallies: Tallies {
                 lost_samples: AtomicU64::new(0),
@@ -96,6 +105,7 @@ impl Recorder {
                 foreign_frees: AtomicU64::new(0),
                 invalid_environment: AtomicU64::new(0),
                 unreadable_environment: AtomicU64::new(0),
+                refused_labels: AtomicU64::new(0),
             },
             forks: AtomicU64::new(0),
             threads_seen: AtomicU64::new(0),
@@ -124,6 +134,7 @@ impl Recorder {
                 size,
                 weight: Weight::of(size as u64, interval),
                 account: thread.account(),
+                labels: thread.labels(),
             })
         })
     }
@@ -175,12 +186,67 @@ impl Recorder {
     fn capture(&self, sample: &Sample, registers: &Registers) -> Option<&'static Node> {
         let unwinder = Unwinder::from_u32(self.unwinder.load(Ordering::Relaxed));
         let object_size = class_limit(sample.size as u64);
+        let thread_label = self.thread_label();
         capture::with_stack(unwinder, registers, self.process_generation(), |stack| {
-            self.stacks.node(
-                &NodeKey::new(stack, object_size).charged_to(sample.account),
-                &self.arena,
-            )
+            let key = NodeKey::new(stack, object_size)
+                .charged_to(sample.account)
+                .labelled(sample.labels, thread_label);
+            self.stacks.node(&key, &self.arena)
         })
+    }
+
+    /// The calling thread's name, if names are recorded.
+    fn thread_label(&self) -> u16 {
+        // Relaxed: a switch that stands alone.
+        if self.labels_threads.load(Ordering::Relaxed) == 0 {
+            return label_table::NONE as u16;
+        }
+        Thread::with(|thread| thread.name_label(|| self.find_thread_label()))
+    }
+
+    #[cold]
+    fn find_thread_label(&self) -> u16 {
+        const BEFORE: &[u8] = b"thread\0";
+        with_thread_name(|name| {
+            if name.is_empty() {
+                return label_table::NONE as u16;
+            }
+            let mut text = [0_u8; 128];
+            let parts = BEFORE.iter().chain(name);
+            text.iter_mut()
+                .zip(parts)
+                .for_each(|(to, from)| *to = *from);
+            let len = BEFORE.len().saturating_add(name.len()).saturating_add(1);
+            let text = text.get(..len).unwrap_or_default();
+            self.number_labels(text, || b"thread\0[other]\0") as u16
+        })
+    }
+
+    /// The number of a set of labels, or of `other`, which stands for it, where there
+    /// is no room for more; of neither, if there is none for that.
+    pub(crate) fn number_labels<T: AsRef<[u8]>>(
+        &self,
+        text: &[u8],
+        other: impl FnOnce() -> T,
+    ) -> u32 {
+        let number = self.labels.number(text, Room::Ordinary, &self.arena);
+        number.unwrap_or_else(|| {
+            self.tallies.refused_labels.fetch_add(1, Ordering::Relaxed);
+            let number = self
+                .labels
+                .number(other().as_ref(), Room::Reserved, &self.arena);
+            number.unwrap_or(label_table::NONE)
+        })
+    }
+
+    /// Labels that have a number.
+    pub(crate) fn labels(&self) -> &LabelTable {
+        &self.labels
+    }
+
+    pub(crate) fn label_threads(&self, is_on: bool) {
+        // Relaxed: as where it is read.
+        self.labels_threads.store(is_on.into(), Ordering::Relaxed);
     }
 
     /// The address was handed out again although no free was seen: something
@@ -241,6 +307,7 @@ impl Recorder {
                     bytes: entry.bytes,
                 },
                 account: entry.node.key.account,
+                labels: label_table::NONE,
             });
         }
     }
@@ -283,6 +350,7 @@ impl Recorder {
                 .store(built_in.unwinder as u32, Ordering::Relaxed);
             let below = Below::of_type((built_in.allocator)());
             self.below.store(below as u32, Ordering::Relaxed);
+            self.label_threads(built_in.labels_threads);
             let interval = match environment::sample_interval() {
                 Interval::Unset => built_in.sample_interval,
                 Interval::Unreadable => {

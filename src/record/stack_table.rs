@@ -21,6 +21,7 @@ use super::account;
 use super::arena::Arena;
 use super::at_peak::{AtPeak, Held, KeptCounts};
 use super::high_water::Mark;
+use super::label_table;
 use super::stack::{ReturnAddress, StackBuffer, StackEnd, mix};
 use super::sync::{AtomicPtr, AtomicU64, Ordering};
 use super::tally::{Sums, Tally};
@@ -69,10 +70,12 @@ pub(crate) struct NodeKey<'a> {
     /// An address range may be used again by another library: the same
     /// addresses under another list of modules are another stack.
     pub(crate) module_generation: u32,
-    /// The labels in force at the allocation; 0 is none.
+    /// The labels in force at the allocation, see [`label_table`]; 0 is none.
     pub(crate) label_set: u32,
     /// What the allocation was counted for, see [`account`]; mostly nothing.
     pub(crate) account: u32,
+    /// The thread's name, as a set of labels, if those are recorded.
+    pub(crate) thread_label: u16,
     pub(crate) stack_end: StackEnd,
 }
 
@@ -85,6 +88,7 @@ impl<'a> NodeKey<'a> {
             module_generation: captured.module_generation,
             label_set: 0,
             account: account::NONE,
+            thread_label: label_table::NONE as u16,
             stack_end: captured.end,
         }
     }
@@ -95,10 +99,21 @@ impl<'a> NodeKey<'a> {
         Self { account, ..self }
     }
 
+    /// The same, under these labels.
+    #[cfg(not(loom))]
+    pub(crate) fn labelled(self, label_set: u32, thread_label: u16) -> Self {
+        Self {
+            label_set,
+            thread_label,
+            ..self
+        }
+    }
+
     fn hash(&self) -> u64 {
         let rest = u64::from(self.module_generation) << 32 | u64::from(self.label_set);
         let hash = mix(mix(self.stack_hash, self.object_size), rest);
-        let hash = mix(hash, u64::from(self.account) << 8 | self.stack_end as u64);
+        let rest = u64::from(self.account) << 32 | u64::from(self.thread_label) << 8;
+        let hash = mix(hash, rest | self.stack_end as u64);
         hash ^ (hash >> 32)
     }
 }

@@ -8,6 +8,7 @@
 use core::cell::Cell;
 
 use super::account;
+use super::label_table;
 use super::sampler::{self, EVERY_ALLOCATION, OFF, Random};
 use super::settings::Settings;
 
@@ -36,6 +37,10 @@ pub(crate) struct Thread {
     busy: Cell<bool>,
     /// That every allocation is counted for, see [`account`].
     account: Cell<u32>,
+    /// In force here, see [`label_table`].
+    labels: Cell<u32>,
+    /// The thread's name as a set of labels, once it was asked for.
+    name_label: Cell<Option<u16>>,
     /// The limits of this thread's stack; the upper one is 0 while they are unknown.
     stack_bounds: Cell<(usize, usize)>,
 }
@@ -50,6 +55,8 @@ impl Thread {
             random: Cell::new(0),
             busy: Cell::new(false),
             account: Cell::new(account::NONE),
+            labels: Cell::new(label_table::NONE),
+            name_label: Cell::new(None),
             stack_bounds: Cell::new((0, 0)),
         }
     }
@@ -153,6 +160,26 @@ impl Thread {
         self.settings_generation.set(0);
         self.bytes_until_sample.set(0);
         self.account.replace(account)
+    }
+
+    /// The labels in force.
+    pub(crate) fn labels(&self) -> u32 {
+        self.labels.get()
+    }
+
+    /// Puts others in force; returns those before.
+    pub(crate) fn replace_labels(&self, labels: u32) -> u32 {
+        self.labels.replace(labels)
+    }
+
+    /// The thread's name as a set of labels, found by `find` when it is asked for
+    /// first.
+    pub(crate) fn name_label(&self, find: impl FnOnce() -> u16) -> u16 {
+        self.name_label.get().unwrap_or_else(|| {
+            let found = find();
+            self.name_label.set(Some(found));
+            found
+        })
     }
 
     pub(crate) fn is_busy(&self) -> bool {

@@ -77,7 +77,6 @@ impl Label {
 /// See [`Label`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LabelValue {
-    #[cfg_attr(not(feature = "http"), allow(dead_code))]
     Text(Cow<'static, str>),
     /// With its unit, which may be empty.
     Number(i64, &'static str),
