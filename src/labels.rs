@@ -31,7 +31,7 @@ const VALUE_CHARS: usize = 128;
 /// `-tagfocus=route=/images` shows what was allocated under one, `-tagroot=route` puts
 /// them at the root of every stack. They are taken at the allocation: memory that is
 /// handed on, and freed elsewhere, stays that of those who allocated it. They hold on
-/// this thread, up to the end of `f`, [`Labels`] has what else there is: a guard, and
+/// this thread, up to the end of `f`; [`Labels`] has what else there is: a guard, and
 /// futures.
 ///
 /// See [`Labels::new`] for the limits and the cost.
@@ -70,7 +70,7 @@ impl Labels {
     /// with the keys as they are, and [`Stats::refused_labels`](crate::Stats) counts.
     /// Keys are cut after 64 characters, values after 128.
     ///
-    /// Costs some 200 ns; [`enter`](Self::enter) costs a few. It does nothing, and the
+    /// Costs some 300 ns; [`enter`](Self::enter) costs a few. It does nothing, and the
     /// set is that of no labels, if [`Alloc`](crate::Alloc) is not registered.
     pub fn new<K: AsRef<str>, V: AsRef<str>>(labels: impl IntoIterator<Item = (K, V)>) -> Self {
         Self::current().with(labels)

@@ -1,5 +1,8 @@
 //! The recorder: ties sampler, capture and tables together. One static of it.
 
+mod labels;
+mod tallies;
+
 use core::mem::MaybeUninit;
 
 use super::account::{self, Accounts};
@@ -9,7 +12,7 @@ use super::capture::{self, Registers, Unwinder};
 use super::clock;
 use super::environment::{self, Interval};
 use super::high_water::HighWater;
-use super::label_table::{self, LabelTable, Room};
+use super::label_table::{self, LabelTable};
 use super::live_table::{LiveSample, LiveTable};
 use super::preparation::Preparation;
 use super::sampler::{OBJECT_FRACTION, Weight};
@@ -20,7 +23,7 @@ use super::stack_table::{Node, NodeKey, StackTable};
 use super::sync::{AtomicU32, AtomicU64, Ordering, OwnLine};
 use super::tally::Sums;
 use super::thread::{self, Thread};
-use super::thread_name::with_thread_name;
+pub(crate) use tallies::Tallies;
 
 pub(crate) static RECORDER: Recorder = Recorder::new();
 
@@ -56,22 +59,6 @@ pub(crate) struct Recorder {
     threads_seen: AtomicU64,
 }
 
-/// Counts of what happened, for the statistics. Relaxed: each stands alone.
-#[derive(Debug)]
-pub(crate) struct Tallies {
-    pub(crate) lost_samples: AtomicU64,
-    /// In 1/1024ths.
-    pub(crate) lost_objects: AtomicU64,
-    pub(crate) lost_bytes: AtomicU64,
-    pub(crate) too_deep_stacks: AtomicU64,
-    pub(crate) cut_stacks: AtomicU64,
-    pub(crate) missing_stacks: AtomicU64,
-    pub(crate) foreign_frees: AtomicU64,
-    pub(crate) invalid_environment: AtomicU64,
-    pub(crate) unreadable_environment: AtomicU64,
-    pub(crate) refused_labels: AtomicU64,
-}
-
 /// A sample that is about to be taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
@@ -95,18 +82,7 @@ impl Recorder {
             labels: LabelTable::new(),
             labels_threads: AtomicU32::new(0),
             high_water: OwnLine(HighWater::new()),
-            tallies: Tallies {
-                lost_samples: AtomicU64::new(0),
-                lost_objects: AtomicU64::new(0),
-                lost_bytes: AtomicU64::new(0),
-                too_deep_stacks: AtomicU64::new(0),
-                cut_stacks: AtomicU64::new(0),
-                missing_stacks: AtomicU64::new(0),
-                foreign_frees: AtomicU64::new(0),
-                invalid_environment: AtomicU64::new(0),
-                unreadable_environment: AtomicU64::new(0),
-                refused_labels: AtomicU64::new(0),
-            },
+            tallies: Tallies::new(),
             forks: AtomicU64::new(0),
             threads_seen: AtomicU64::new(0),
         }
@@ -193,60 +169,6 @@ impl Recorder {
                 .labelled(sample.labels, thread_label);
             self.stacks.node(&key, &self.arena)
         })
-    }
-
-    /// The calling thread's name, if names are recorded.
-    fn thread_label(&self) -> u16 {
-        // Relaxed: a switch that stands alone.
-        if self.labels_threads.load(Ordering::Relaxed) == 0 {
-            return label_table::NONE as u16;
-        }
-        Thread::with(|thread| thread.name_label(|| self.find_thread_label()))
-    }
-
-    #[cold]
-    fn find_thread_label(&self) -> u16 {
-        const BEFORE: &[u8] = b"thread\0";
-        with_thread_name(|name| {
-            if name.is_empty() {
-                return label_table::NONE as u16;
-            }
-            let mut text = [0_u8; 128];
-            let parts = BEFORE.iter().chain(name);
-            text.iter_mut()
-                .zip(parts)
-                .for_each(|(to, from)| *to = *from);
-            let len = BEFORE.len().saturating_add(name.len()).saturating_add(1);
-            let text = text.get(..len).unwrap_or_default();
-            self.number_labels(text, || b"thread\0[other]\0") as u16
-        })
-    }
-
-    /// The number of a set of labels, or of `other`, which stands for it, where there
-    /// is no room for more; of neither, if there is none for that.
-    pub(crate) fn number_labels<T: AsRef<[u8]>>(
-        &self,
-        text: &[u8],
-        other: impl FnOnce() -> T,
-    ) -> u32 {
-        let number = self.labels.number(text, Room::Ordinary, &self.arena);
-        number.unwrap_or_else(|| {
-            self.tallies.refused_labels.fetch_add(1, Ordering::Relaxed);
-            let number = self
-                .labels
-                .number(other().as_ref(), Room::Reserved, &self.arena);
-            number.unwrap_or(label_table::NONE)
-        })
-    }
-
-    /// Labels that have a number.
-    pub(crate) fn labels(&self) -> &LabelTable {
-        &self.labels
-    }
-
-    pub(crate) fn label_threads(&self, is_on: bool) {
-        // Relaxed: as where it is read.
-        self.labels_threads.store(is_on.into(), Ordering::Relaxed);
     }
 
     /// The address was handed out again although no free was seen: something

@@ -13,18 +13,18 @@
 //!   after its allocation was counted, so the allocs read later include it and
 //!   what is in use is never negative.
 
+mod key;
+
 #[cfg(not(loom))]
 use core::mem::offset_of;
 use core::ptr;
 
-use super::account;
 use super::arena::Arena;
 use super::at_peak::{AtPeak, Held, KeptCounts};
 use super::high_water::Mark;
-use super::label_table;
-use super::stack::{ReturnAddress, StackBuffer, StackEnd, mix};
 use super::sync::{AtomicPtr, AtomicU64, Ordering};
 use super::tally::{Sums, Tally};
+pub(crate) use key::NodeKey;
 
 #[cfg(not(loom))]
 const CHAINS_LOG2: u32 = 16;
@@ -57,66 +57,6 @@ pub(crate) struct Node {
 // Three cache lines: tables of a million stacks are not rare.
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Node>() == 192 && offset_of!(Node, allocs) == 64);
-
-/// What tells one node from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NodeKey<'a> {
-    /// Of the stack; here to be compared first.
-    stack_hash: u64,
-    /// Innermost call first.
-    pub(crate) stack: &'a [ReturnAddress],
-    /// Upper limit of the size class, in bytes.
-    pub(crate) object_size: u64,
-    /// An address range may be used again by another library: the same
-    /// addresses under another list of modules are another stack.
-    pub(crate) module_generation: u32,
-    /// The labels in force at the allocation, see [`label_table`]; 0 is none.
-    pub(crate) label_set: u32,
-    /// What the allocation was counted for, see [`account`]; mostly nothing.
-    pub(crate) account: u32,
-    /// The thread's name, as a set of labels, if those are recorded.
-    pub(crate) thread_label: u16,
-    pub(crate) stack_end: StackEnd,
-}
-
-impl<'a> NodeKey<'a> {
-    pub(crate) fn new(captured: &'a StackBuffer, object_size: u64) -> Self {
-        Self {
-            stack_hash: captured.hash(),
-            stack: captured.frames(),
-            object_size,
-            module_generation: captured.module_generation,
-            label_set: 0,
-            account: account::NONE,
-            thread_label: label_table::NONE as u16,
-            stack_end: captured.end,
-        }
-    }
-
-    /// The same, counted for an account.
-    #[cfg(not(loom))]
-    pub(crate) fn charged_to(self, account: u32) -> Self {
-        Self { account, ..self }
-    }
-
-    /// The same, under these labels.
-    #[cfg(not(loom))]
-    pub(crate) fn labelled(self, label_set: u32, thread_label: u16) -> Self {
-        Self {
-            label_set,
-            thread_label,
-            ..self
-        }
-    }
-
-    fn hash(&self) -> u64 {
-        let rest = u64::from(self.module_generation) << 32 | u64::from(self.label_set);
-        let hash = mix(mix(self.stack_hash, self.object_size), rest);
-        let rest = u64::from(self.account) << 32 | u64::from(self.thread_label) << 8;
-        let hash = mix(hash, rest | self.stack_end as u64);
-        hash ^ (hash >> 32)
-    }
-}
 
 /// A node's counters at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

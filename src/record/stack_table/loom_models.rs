@@ -5,6 +5,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::*;
+use crate::record::stack::{ReturnAddress, StackBuffer, StackEnd};
 use crate::record::sync::model;
 
 struct World {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::record::stack::{ReturnAddress, StackBuffer, StackEnd};
 
 fn buffer(addresses: &[u64], end: StackEnd, module_generation: u32) -> StackBuffer {
     let mut buffer = StackBuffer::new();
