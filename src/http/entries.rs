@@ -15,10 +15,14 @@ pub(super) struct Entry {
 
 /// By name.
 pub(super) fn entries(pprof: &Pprof) -> Vec<Entry> {
-    let others = ["cmdline", "profile", "stages", "symbol"];
+    let others = ["cmdline", "metrics", "profile", "stages", "symbol"];
     let mut entries: Vec<Entry> = others
         .into_iter()
-        .filter(|&name| name != "cmdline" || pprof.shows_command_line)
+        .filter(|&name| match name {
+            "cmdline" => pprof.shows_command_line,
+            "metrics" => cfg!(feature = "metrics"),
+            _ => true,
+        })
         .map(|name| (name, 0))
         .chain(Named::ALL.map(|named| (named.name(), named.count())))
         .map(|(name, count)| Entry {
@@ -36,13 +40,24 @@ fn description(name: &str) -> &'static str {
         "allocs" => "Everything allocated since the program began, freed or not, by call stack.",
         "block" => "Waiting for locks and channels. This program records none.",
         "cmdline" => "The arguments that the program was started with.",
-        "goroutine" => "The operating system's threads of the program, and where each one is.",
+        "goroutine" if cfg!(feature = "threads") => {
+            "The operating system's threads of the program, and where each one is."
+        }
+        "goroutine" => {
+            "The operating system's threads of the program. Where each one is needs heapprof's \
+             feature threads, which this program was built without."
+        }
         "heap" => "What is in use now, by the call stack that allocated it.",
+        "metrics" => "Figures of the program's memory, for Prometheus.",
         "mutex" => "Holding locks that others wait for. This program records none.",
         "peak" => "What was in use when most was, by the call stack that allocated it.",
-        "profile" => {
+        "profile" if cfg!(feature = "cpu") => {
             "Where processor time goes, measured for 30 seconds or as many as the parameter \
              seconds says. Open it with go tool pprof."
+        }
+        "profile" => {
+            "Where processor time goes. Needs heapprof's feature cpu, which this program was \
+             built without."
         }
         "stages" => "Moments that the program has marked, and what changed from one to the next.",
         "symbol" => "The functions that addresses lie in. Tools ask it; there is nothing to read.",
