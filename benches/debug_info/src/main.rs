@@ -18,7 +18,11 @@
 #![cfg(not(test))]
 
 mod addresses;
-#[expect(dead_code, reason = "the rest of heapprof uses more of it")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the rest of heapprof uses more of it"
+)]
 mod export;
 mod load;
 mod memory;
