@@ -16,16 +16,22 @@ const SIZE: usize = 4_000;
 
 #[inline(never)]
 fn site_in_peace() -> Block {
+    // Functions of equal code would be made one.
+    std::hint::black_box("site_in_peace");
     Block::new(SIZE)
 }
 
 #[inline(never)]
 fn site_in_a_storm() -> Block {
+    // Functions of equal code would be made one.
+    std::hint::black_box("site_in_a_storm");
     Block::new(SIZE)
 }
 
 #[inline(never)]
 fn site_of_the_child() -> Block {
+    // Functions of equal code would be made one.
+    std::hint::black_box("site_of_the_child");
     Block::new(SIZE)
 }
 
