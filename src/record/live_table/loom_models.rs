@@ -4,10 +4,11 @@
 use loom::sync::Arc;
 use loom::thread;
 
+use super::level::EMPTY;
 use super::*;
 use crate::record::stack::{StackBuffer, StackEnd};
 use crate::record::stack_table::{Node, NodeKey, StackTable};
-use crate::record::sync::model;
+use crate::record::sync::{AtomicU64, model};
 
 struct World {
     table: LiveTable,

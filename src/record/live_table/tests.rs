@@ -1,6 +1,8 @@
+use super::level::KEYS_PER_BUCKET;
 use super::*;
 use crate::record::stack::StackBuffer;
 use crate::record::stack_table::{Node, NodeKey, StackTable};
+use crate::record::sync::AtomicU64;
 
 /// Tables are too large for a stack.
 fn table() -> &'static LiveTable {
