@@ -12,7 +12,7 @@ use super::capture::{self, Registers, Unwinder};
 use super::clock;
 use super::environment::{self, Interval};
 use super::high_water::HighWater;
-use super::label_table::{self, LabelTable};
+use super::label_table::LabelTable;
 use super::live_table::{LiveSample, LiveTable};
 use super::preparation::Preparation;
 use super::sampler::{OBJECT_FRACTION, Weight};
@@ -129,7 +129,7 @@ impl Recorder {
     fn record_sample(&self, ptr: *mut u8, sample: &Sample, registers: &Registers) {
         let _busy = thread::busy();
         let Some(node) = self.capture(sample, registers) else {
-            return self.lose(sample);
+            return self.lose(sample.weight, sample.account);
         };
         self.retire_stale(ptr);
         let entry = LiveSample {
@@ -143,7 +143,7 @@ impl Recorder {
             .live
             .insert(ptr.addr(), &entry, &self.arena, self.process_generation())
         {
-            return self.lose(sample);
+            return self.lose(sample.weight, sample.account);
         }
         self.count(&entry);
         if sample.account != account::NONE {
@@ -189,15 +189,15 @@ impl Recorder {
     }
 
     /// A sample that could not be kept.
-    fn lose(&self, sample: &Sample) {
+    fn lose(&self, weight: Weight, account: u32) {
         self.tallies.lost_samples.fetch_add(1, Ordering::Relaxed);
         self.tallies
             .lost_objects
-            .fetch_add(sample.weight.objects, Ordering::Relaxed);
+            .fetch_add(weight.objects, Ordering::Relaxed);
         self.tallies
             .lost_bytes
-            .fetch_add(sample.weight.bytes, Ordering::Relaxed);
-        self.accounts.lose(sample.account);
+            .fetch_add(weight.bytes, Ordering::Relaxed);
+        self.accounts.lose(account);
     }
 
     /// Takes `ptr`, a block of `size` bytes, out of the live table before it is
@@ -222,15 +222,11 @@ impl Recorder {
         {
             // The place was taken meanwhile by another thread's sample.
             self.credit(entry);
-            self.lose(&Sample {
-                size: entry.size,
-                weight: Weight {
-                    objects: entry.objects,
-                    bytes: entry.bytes,
-                },
-                account: entry.node.key.account,
-                labels: label_table::NONE,
-            });
+            let weight = Weight {
+                objects: entry.objects,
+                bytes: entry.bytes,
+            };
+            self.lose(weight, entry.node.key.account);
         }
     }
 
