@@ -1,16 +1,14 @@
 //! The recorder: ties sampler, capture and tables together. One static of it.
 
 mod labels;
+mod setup;
 mod tallies;
-
-use core::mem::MaybeUninit;
 
 use super::account::{self, Accounts};
 use super::arena::Arena;
 use super::below::Below;
 use super::capture::{self, Registers, Unwinder};
 use super::clock;
-use super::environment::{self, Interval};
 use super::high_water::HighWater;
 use super::label_table::LabelTable;
 use super::live_table::{LiveSample, LiveTable};
@@ -23,20 +21,10 @@ use super::stack_table::{Node, NodeKey, StackTable};
 use super::sync::{AtomicU32, AtomicU64, Ordering, OwnLine};
 use super::tally::Sums;
 use super::thread::{self, Thread};
+pub(crate) use setup::BuiltIn;
 pub(crate) use tallies::Tallies;
 
 pub(crate) static RECORDER: Recorder = Recorder::new();
-
-/// What the builder of the allocator chose.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BuiltIn {
-    pub(crate) sample_interval: u64,
-    pub(crate) memory_limit_bytes: u64,
-    pub(crate) unwinder: Unwinder,
-    /// The name of its type.
-    pub(crate) allocator: fn() -> &'static str,
-    pub(crate) labels_threads: bool,
-}
 
 /// See the module's description. Made of zeros at first, and hence of no size in the
 /// program's file.
@@ -251,68 +239,6 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn is_prepared(&self) -> bool {
-        self.preparation.is_done()
-    }
-
-    /// The first allocation of the program: settles the interval. No thread
-    /// waits for another; until it is settled, allocations pass unsampled.
-    #[cold]
-    fn prepare(&self, built_in: &BuiltIn) {
-        self.preparation.run_once(|| {
-            let _busy = thread::busy();
-            self.arena.set_limit(built_in.memory_limit_bytes);
-            self.live.prepare(&self.arena, self.process_generation());
-            self.stacks.prepare(&self.arena);
-            self.unwinder
-                .store(built_in.unwinder as u32, Ordering::Relaxed);
-            let below = Below::of_type((built_in.allocator)());
-            self.below.store(below as u32, Ordering::Relaxed);
-            self.label_threads(built_in.labels_threads);
-            let interval = match environment::sample_interval() {
-                Interval::Unset => built_in.sample_interval,
-                Interval::Unreadable => {
-                    self.tallies
-                        .unreadable_environment
-                        .store(1, Ordering::Relaxed);
-                    built_in.sample_interval
-                }
-                Interval::Bytes(bytes) => bytes,
-                Interval::Invalid => {
-                    environment::complain();
-                    self.tallies.invalid_environment.store(1, Ordering::Relaxed);
-                    built_in.sample_interval
-                }
-            };
-            self.set_interval(interval);
-        });
-    }
-
-    /// Changes the interval: on the calling thread at once, on others within
-    /// 1 MiB of allocations.
-    pub(crate) fn change_interval(&self, bytes: u64) {
-        self.set_interval(bytes);
-        Thread::with(|thread| {
-            if thread.has_drawn() {
-                thread.draw_gap(&self.settings.0);
-            }
-        });
-    }
-
-    fn set_interval(&self, bytes: u64) {
-        self.settings.0.set_interval(bytes);
-    }
-
-    /// The allocator that the first allocation went to.
-    pub(crate) fn below(&self) -> Below {
-        // Relaxed: a number that stands alone.
-        Below::from_u32(self.below.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn interval(&self) -> u64 {
-        self.settings.0.interval()
-    }
-
     /// From 1. A forked child has another, and hence owns everything that its
     /// parent's threads had leased.
     pub(crate) fn process_generation(&self) -> u64 {
@@ -325,12 +251,6 @@ impl Recorder {
     #[cfg(cfi)]
     pub(crate) fn enter_child(&self) {
         self.forks.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A seed for a new thread's gaps, unlike any other's.
-    fn seed(&self) -> u64 {
-        let thread = self.threads_seen.fetch_add(1, Ordering::Relaxed);
-        process_seed() ^ thread.wrapping_add(1).wrapping_mul(0xD1B5_4A32_D192_ED03)
     }
 
     /// Every stack and size class.
@@ -372,24 +292,4 @@ impl Recorder {
 
 pub(crate) fn sums_of(entry: &LiveSample) -> Sums {
     Sums::of_sample(entry.size, entry.objects, entry.bytes)
-}
-
-/// Random bits that differ between runs; with `--cfg heapprof_seed`, which is for
-/// studies of the sampler itself, the same in each.
-fn process_seed() -> u64 {
-    if cfg!(heapprof_seed) {
-        return 0;
-    }
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: asks for a number.
-        let random = unsafe { libc::getauxval(libc::AT_RANDOM) } as *const u64;
-        if !random.is_null() {
-            // SAFETY: the kernel left 16 random bytes there, for the process's whole life.
-            return unsafe { random.read_unaligned() };
-        }
-    }
-    // Elsewhere the layout of the address space will do.
-    let here = MaybeUninit::<u8>::uninit();
-    here.as_ptr().addr() as u64
 }
