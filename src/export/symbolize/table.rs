@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use super::{Frame, Frames, Module, Strings, Symbols};
-use crate::snapshot::RESOLVED_FRAMES_BYTES;
+use crate::snapshot::stats::RESOLVED_FRAMES_BYTES;
 
 /// Upper limit of the memory of both halves.
 const LIMIT_BYTES: usize = 8 << 20;
