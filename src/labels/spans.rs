@@ -31,7 +31,7 @@ use crate::record::thread;
 /// field that changes while the span is entered counts from the next time on.
 ///
 /// Only fields of few different values are fit for it: see the limits at
-/// [`Labels::new`].
+/// [`Labels::new`]. A subscriber may have several such layers: their fields add up.
 #[derive(Debug)]
 pub struct LabelLayer {
     fields: Box<[String]>,
@@ -65,11 +65,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LabelLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let _busy = thread::busy();
         let Some(span) = context.span(id) else { return };
-        let around = span.parent().and_then(|parent| of_span(&parent));
         let mut chosen = self.chosen();
         attributes.record(&mut chosen);
-        let labels = chosen.beside(around.unwrap_or_else(Labels::current));
-        span.extensions_mut().insert(OfSpan(labels));
+        // Another layer of these may have been here before.
+        let before = of_span(&span).or_else(|| of_span(&span.parent()?));
+        let labels = chosen.beside(before.unwrap_or_else(Labels::current));
+        span.extensions_mut().replace(OfSpan(labels));
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {

@@ -48,6 +48,7 @@ fn memory_is_told_by_whom_it_is_for() {
     closures_and_guards();
     futures_keep_theirs_across_threads();
     spans_have_theirs();
+    layers_add_up();
     readers_show_them();
     names_of_threads();
     // Last: it leaves no room for others.
@@ -158,6 +159,34 @@ fn spans_have_theirs() {
         assert_eq!(
             held_by("route"),
             held(&[("", 2), ("/search", 2), ("/b", 1)])
+        );
+    });
+    assert_eq!(Labels::current(), Labels::default());
+}
+
+/// Two of them in one subscriber: the program's own, say, and a library's.
+fn layers_add_up() {
+    let subscriber = tracing_subscriber::registry()
+        .with(LabelLayer::new(["route"]))
+        .with(LabelLayer::new(["tenant", "status"]));
+    tracing::subscriber::with_default(subscriber, || {
+        let status = tracing::field::Empty;
+        let request = tracing::info_span!("request", route = "/cart", tenant = "acme", status);
+        request.record("status", 200);
+        let inner = request.in_scope(|| tracing::info_span!("query", tenant = "zeta"));
+        let first = request.entered();
+        let mut blocks = vec![site(), inner.in_scope(site), site()];
+        let second = inner.entered();
+        // Left in another order than entered.
+        drop(first);
+        blocks.push(site());
+        drop(second);
+        blocks.push(site());
+        assert_eq!(held_by("route"), held(&[("", 1), ("/cart", 4)]));
+        assert_eq!(held_by("status"), held(&[("", 1), ("200", 4)]));
+        assert_eq!(
+            held_by("tenant"),
+            held(&[("", 1), ("acme", 2), ("zeta", 2)])
         );
     });
     assert_eq!(Labels::current(), Labels::default());
