@@ -42,7 +42,8 @@ pub(super) fn thread_pointer() -> u64 {
 }
 
 /// Can the word at `address` be read? The kernel reads a signal mask there, and
-/// then finds that it does not know what to do with it. May change `errno`.
+/// then finds that it does not know what to do with it. Where a sandbox answers in
+/// its place, nothing is certain. May change `errno`.
 fn can_be_read(address: u64) -> bool {
     const NO_SUCH_CHANGE: libc::c_int = -1;
     let nowhere = core::ptr::null_mut::<libc::c_void>();
@@ -56,7 +57,7 @@ fn can_be_read(address: u64) -> bool {
             nowhere,
             size_of::<u64>(),
         );
-        *libc::__errno_location() != libc::EFAULT
+        *libc::__errno_location() == libc::EINVAL
     }
 }
 
@@ -89,6 +90,45 @@ mod tests {
         let one = start + PAGE_BYTES;
         assert_eq!(end_of_readable(start + 8, start), one);
         assert_eq!(end_of_readable(start + 8, 0), one);
+    }
+
+    /// By a filter for the thread that asks alone, which ends with it.
+    #[test]
+    fn a_sandbox_that_denies_the_question_ends_it() {
+        const LOAD_NUMBER: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+        const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        const DENY: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+        let step = |code: u32, jf, k| libc::sock_filter {
+            code: code as u16,
+            jt: 0,
+            jf,
+            k,
+        };
+        let mut filter = [
+            step(LOAD_NUMBER, 0, 0),
+            step(IF_EQUAL, 1, libc::SYS_rt_sigprocmask as u32),
+            step(libc::BPF_RET, 0, DENY),
+            step(libc::BPF_RET, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let asked = std::thread::spawn(move || {
+            let here = std::ptr::from_ref(&filter).addr() as u64;
+            let before = can_be_read(here);
+            let program = libc::sock_fprog {
+                len: filter.len() as u16,
+                filter: filter.as_mut_ptr(),
+            };
+            // SAFETY: the kernel copies the filter.
+            let is_installed = unsafe {
+                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+                    && libc::prctl(
+                        libc::PR_SET_SECCOMP,
+                        libc::SECCOMP_MODE_FILTER,
+                        &raw const program,
+                    ) == 0
+            };
+            (before, is_installed, can_be_read(here))
+        });
+        assert_eq!(asked.join().unwrap(), (true, true, false));
     }
 
     #[test]
