@@ -57,9 +57,9 @@ mod encode {
             .map(|(sampled, &count)| {
                 let count = i64::try_from(count).unwrap_or(i64::MAX);
                 Stack {
-                    frames: &sampled.frames,
-                    module_generation: sampled.module_generation,
-                    note: sampled.end.note(),
+                    frames: &sampled.stack.frames,
+                    module_generation: sampled.stack.module_generation,
+                    note: sampled.stack.end.note(),
                     labels: sampled
                         .thread
                         .iter()

@@ -11,12 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::signal::Reserved;
-use super::{Interrupted, hand_over, room_for};
+use super::{Captured, Interrupted, hand_over, room_for};
 use crate::record::capture::modules;
 use crate::record::handoff::Handoff;
 use crate::record::lease::Lease;
 use crate::record::recorder::RECORDER;
-use crate::record::stack::{ReturnAddress, StackEnd};
 use crate::tasks;
 
 /// Stacks that wait to be taken. The kernel sends no more than one signal a tick, of
@@ -45,9 +44,7 @@ pub(crate) struct CpuTime {
 /// A stack, and whose.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Sampled {
-    pub(crate) frames: Vec<ReturnAddress>,
-    pub(crate) end: StackEnd,
-    pub(crate) module_generation: u32,
+    pub(crate) stack: Captured,
     /// The name of the thread, if it was still there to be asked.
     pub(crate) thread: Option<String>,
 }
@@ -110,9 +107,7 @@ pub(crate) fn sample<E>(
                 .entry(sample.thread)
                 .or_insert_with(|| tasks::name(sample.thread));
             let sampled = Sampled {
-                frames: sample.stack.frames().to_vec(),
-                end: sample.stack.end,
-                module_generation: sample.stack.module_generation,
+                stack: Captured::of(&sample.stack),
                 thread: name.clone(),
             };
             *counts.entry(sampled).or_insert(0) += 1;

@@ -16,7 +16,25 @@ use std::ffi::c_void;
 use crate::record::capture;
 use crate::record::handoff::Handoff;
 use crate::record::recorder::RECORDER;
-use crate::record::stack::StackBuffer;
+use crate::record::stack::{ReturnAddress, StackBuffer, StackEnd};
+
+/// A stack that a handler captured, copied out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Captured {
+    pub(crate) frames: Vec<ReturnAddress>,
+    pub(crate) end: StackEnd,
+    pub(crate) module_generation: u32,
+}
+
+impl Captured {
+    fn of(stack: &StackBuffer) -> Self {
+        Self {
+            frames: stack.frames().to_vec(),
+            end: stack.end,
+            module_generation: stack.module_generation,
+        }
+    }
+}
 
 /// What a handler hands over.
 #[derive(Debug)]

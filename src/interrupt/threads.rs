@@ -8,12 +8,11 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::signal::{self, Reserved};
-use super::{Interrupted, hand_over, room_for};
+use super::{Captured, Interrupted, hand_over, room_for};
 use crate::record::capture::modules;
 use crate::record::handoff::Handoff;
 use crate::record::lease::Lease;
 use crate::record::recorder::RECORDER;
-use crate::record::stack::{ReturnAddress, StackEnd};
 use crate::tasks::Task;
 
 /// So many threads are asked at once.
@@ -25,18 +24,10 @@ const LOOK_EVERY: Duration = Duration::from_micros(200);
 static STACKS: OnceLock<Handoff<Interrupted>> = OnceLock::new();
 static ONE_AT_A_TIME: Lease = Lease::new();
 
-/// The stack of a thread.
-#[derive(Clone, Debug)]
-pub(crate) struct ThreadStack {
-    pub(crate) frames: Vec<ReturnAddress>,
-    pub(crate) end: StackEnd,
-    pub(crate) module_generation: u32,
-}
-
 /// What became of asking a thread.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    Stack(ThreadStack),
+    Stack(Captured),
     /// It blocks the signal, and was not asked.
     Blocks,
     /// It did not answer in time.
@@ -68,11 +59,7 @@ pub(crate) fn ask(threads: &[Task]) -> Option<Vec<Answer>> {
     loop {
         stacks.take(round, generation, |answer| {
             if let Some(index) = waiting.remove(&answer.thread) {
-                answers[index] = Answer::Stack(ThreadStack {
-                    frames: answer.stack.frames().to_vec(),
-                    end: answer.stack.end,
-                    module_generation: answer.stack.module_generation,
-                });
+                answers[index] = Answer::Stack(Captured::of(&answer.stack));
             }
         });
         while waiting.len() < ROOM && !all_asked {
