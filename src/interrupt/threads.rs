@@ -52,21 +52,18 @@ pub(crate) fn ask(threads: &[Task]) -> Option<Vec<Answer>> {
     let signal = Reserved::take(signal::unused_realtime()?, at_signal)?;
 
     let deadline = Instant::now() + DEADLINE;
-    let mut asked = threads.iter().enumerate();
+    let mut to_ask = threads.iter().enumerate();
     let mut answers = vec![Answer::Silent; threads.len()];
     let mut waiting = HashMap::new();
-    let mut all_asked = false;
     loop {
         stacks.take(round, generation, |answer| {
             if let Some(index) = waiting.remove(&answer.thread) {
                 answers[index] = Answer::Stack(Captured::of(&answer.stack));
             }
         });
-        while waiting.len() < ROOM && !all_asked {
-            let Some((index, thread)) = asked.next() else {
-                all_asked = true;
-                break;
-            };
+        while waiting.len() < ROOM
+            && let Some((index, thread)) = to_ask.next()
+        {
             if thread.blocks(signal.signal()) {
                 answers[index] = Answer::Blocks;
             } else {
@@ -80,7 +77,7 @@ pub(crate) fn ask(threads: &[Task]) -> Option<Vec<Answer>> {
                 }
             }
         }
-        if waiting.is_empty() && all_asked || Instant::now() >= deadline {
+        if waiting.is_empty() && to_ask.len() == 0 || Instant::now() >= deadline {
             return Some(answers);
         }
         std::thread::sleep(LOOK_EVERY);
