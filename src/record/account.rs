@@ -21,10 +21,9 @@
 //! - The rest is Relaxed: sums that stand alone. Who reads them is the owner, after it
 //!   joined those who worked for it; if it did not, their figures are a moment's.
 
-use core::ptr;
-
 use super::arena::{Arena, Zeroed};
-use super::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use super::late_slice::LateSlice;
+use super::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Work for no account.
 pub(crate) const NONE: u32 = 0;
@@ -43,8 +42,7 @@ const CHUNKS: usize = 2;
 /// See the module's description.
 #[derive(Debug)]
 pub(crate) struct Accounts {
-    /// Null until they are needed.
-    chunks: [AtomicPtr<&'static [Account]>; CHUNKS],
+    chunks: [LateSlice<Account>; CHUNKS],
 }
 
 #[derive(Debug)]
@@ -98,14 +96,14 @@ impl Accounts {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
         Self {
-            chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
+            chunks: [const { LateSlice::new() }; CHUNKS],
         }
     }
 
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
         Self {
-            chunks: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+            chunks: core::array::from_fn(|_| LateSlice::new()),
         }
     }
 
@@ -113,15 +111,16 @@ impl Accounts {
     /// `None` if there is no memory left for it.
     pub(crate) fn open(&self, outer: u32, arena: &Arena) -> Option<u32> {
         let mut first_id = 1_u32;
-        for chunk in 0..CHUNKS {
-            for (id, account) in (first_id..).zip(self.chunk_or_new(chunk, arena)?) {
+        for (number, chunk) in self.chunks.iter().enumerate() {
+            let len = chunk_len(number);
+            for (id, account) in (first_id..).zip(chunk.get_or_place(len as usize, arena)?) {
                 if self.try_open(account) {
                     account.begin(outer);
                     self.join(outer);
                     return Some(id);
                 }
             }
-            first_id = first_id.saturating_add(chunk_len(chunk));
+            first_id = first_id.saturating_add(len);
         }
         None
     }
@@ -227,31 +226,7 @@ impl Accounts {
         let position = id.checked_sub(1)?.checked_add(1 << FIRST_CHUNK_LOG2)?;
         let chunk = position.checked_ilog2()?.checked_sub(FIRST_CHUNK_LOG2)?;
         let at = position.checked_sub(chunk_len(chunk as usize))?;
-        self.chunk(chunk as usize)?.get(at as usize)
-    }
-
-    fn chunk(&self, number: usize) -> Option<&'static [Account]> {
-        // Acquire pairs with the Release in `chunk_or_new`.
-        let place = self.chunks.get(number)?.load(Ordering::Acquire);
-        // SAFETY: null, or a slice placed in the arena, which lasts for ever.
-        unsafe { place.as_ref() }.copied()
-    }
-
-    fn chunk_or_new(&self, number: usize, arena: &Arena) -> Option<&'static [Account]> {
-        if let Some(chunk) = self.chunk(number) {
-            return Some(chunk);
-        }
-        let made: &[Account] = arena.zeroed(chunk_len(number) as usize)?;
-        let place = ptr::from_ref(arena.place(made)?).cast_mut();
-        // Release pairs with the Acquire in `chunk`. Losing the race leaves a piece
-        // unused, once for each chunk.
-        let _ = self.chunks.get(number)?.compare_exchange(
-            ptr::null_mut(),
-            place,
-            Ordering::Release,
-            Ordering::Relaxed,
-        );
-        self.chunk(number)
+        self.chunks.get(chunk as usize)?.get()?.get(at as usize)
     }
 }
 

@@ -43,6 +43,7 @@ mod fork_gate;
 pub(crate) mod handoff;
 pub(crate) mod high_water;
 pub(crate) mod label_table;
+mod late_slice;
 pub(crate) mod lease;
 mod live_table;
 #[cfg_attr(not(cfi), allow(dead_code))]

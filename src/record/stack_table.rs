@@ -22,6 +22,7 @@ use core::ptr;
 use super::arena::Arena;
 use super::at_peak::{AtPeak, Held, KeptCounts};
 use super::high_water::Mark;
+use super::late_slice::LateSlice;
 use super::sync::{AtomicPtr, AtomicU64, Ordering};
 use super::tally::{Sums, Tally};
 pub(crate) use key::NodeKey;
@@ -34,8 +35,8 @@ const CHAINS_LOG2: u32 = 0;
 /// See the module's description.
 #[derive(Debug)]
 pub(crate) struct StackTable {
-    /// The chains' heads; null until the first use.
-    chains: AtomicPtr<&'static [AtomicPtr<Node>]>,
+    /// The chains' heads.
+    chains: LateSlice<AtomicPtr<Node>>,
 }
 
 /// One stack and size class.
@@ -131,27 +132,27 @@ impl StackTable {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
         Self {
-            chains: AtomicPtr::new(ptr::null_mut()),
+            chains: LateSlice::new(),
         }
     }
 
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
         Self {
-            chains: AtomicPtr::new(ptr::null_mut()),
+            chains: LateSlice::new(),
         }
     }
 
     /// Makes the chains' heads, so that threads that come later need not.
     pub(crate) fn prepare(&self, arena: &Arena) {
-        self.make_chains(arena);
+        self.chains.get_or_place(1 << CHAINS_LOG2, arena);
     }
 
     /// The node for `key`, made if it is new. `None` if there is no memory left
     /// for it.
     pub(crate) fn node(&self, key: &NodeKey<'_>, arena: &Arena) -> Option<&'static Node> {
         let hash = key.hash();
-        let chains = self.chains().or_else(|| self.make_chains(arena))?;
+        let chains = self.chains.get_or_place(1 << CHAINS_LOG2, arena)?;
         let mask = (1_u64 << CHAINS_LOG2).wrapping_sub(1);
         let head = chains.get((hash & mask) as usize)?;
 
@@ -197,33 +198,17 @@ impl StackTable {
 
     /// Every node, in no particular order.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &'static Node> {
-        self.chains().unwrap_or_default().iter().flat_map(|head| {
-            // Acquire pairs with the Release in `node`.
-            core::iter::successors(node_at(head.load(Ordering::Acquire)), |node| {
-                // Relaxed: part of the published header.
-                node_at(node.next.load(Ordering::Relaxed))
+        self.chains
+            .get()
+            .unwrap_or_default()
+            .iter()
+            .flat_map(|head| {
+                // Acquire pairs with the Release in `node`.
+                core::iter::successors(node_at(head.load(Ordering::Acquire)), |node| {
+                    // Relaxed: part of the published header.
+                    node_at(node.next.load(Ordering::Relaxed))
+                })
             })
-        })
-    }
-
-    fn chains(&self) -> Option<&'static [AtomicPtr<Node>]> {
-        // Acquire pairs with the Release in `make_chains`.
-        // SAFETY: null, or a slice placed in the arena, which lasts for ever.
-        unsafe { self.chains.load(Ordering::Acquire).as_ref() }.copied()
-    }
-
-    fn make_chains(&self, arena: &Arena) -> Option<&'static [AtomicPtr<Node>]> {
-        let made = arena.zeroed(1 << CHAINS_LOG2)?;
-        let place = ptr::from_ref(arena.place(made)?).cast_mut();
-        // Release pairs with the Acquire in `chains`. Losing the race costs
-        // untouched address space, once.
-        let _ = self.chains.compare_exchange(
-            ptr::null_mut(),
-            place,
-            Ordering::Release,
-            Ordering::Relaxed,
-        );
-        self.chains()
     }
 }
 
