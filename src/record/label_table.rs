@@ -5,12 +5,13 @@
 //! a number and a node's key has one.
 //!
 //! # Atomic orderings
-//! A set is stored under its number, then published by a Release exchange on the head
-//! of its chain; both are read with Acquire, and the set then as plain memory.
+//! A set is stored under its number with Release and read with Acquire, then becomes a
+//! member of its [`Chain`].
 
 use core::ptr;
 
 use super::arena::Arena;
+use super::chain::{Chain, Linked};
 use super::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// No labels.
@@ -49,7 +50,7 @@ pub(crate) enum Room {
 /// See the module's description.
 #[derive(Debug)]
 pub(crate) struct LabelTable {
-    chains: [AtomicPtr<LabelSet>; CHAINS],
+    chains: [Chain<LabelSet>; CHAINS],
     /// That of number 1 first.
     by_number: [AtomicPtr<LabelSet>; NUMBERS],
     /// Numbers given, and bytes of text.
@@ -60,17 +61,22 @@ pub(crate) struct LabelTable {
 /// A published set.
 #[derive(Debug)]
 struct LabelSet {
-    /// Set before it is published.
     next: AtomicPtr<LabelSet>,
     number: u32,
     text: &'static [u8],
+}
+
+impl Linked for LabelSet {
+    fn next(&self) -> &AtomicPtr<Self> {
+        &self.next
+    }
 }
 
 impl LabelTable {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
         Self {
-            chains: [const { AtomicPtr::new(ptr::null_mut()) }; CHAINS],
+            chains: [const { Chain::new() }; CHAINS],
             by_number: [const { AtomicPtr::new(ptr::null_mut()) }; NUMBERS],
             sets: AtomicU32::new(0),
             text_bytes: AtomicU64::new(0),
@@ -80,7 +86,7 @@ impl LabelTable {
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
         Self {
-            chains: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+            chains: core::array::from_fn(|_| Chain::new()),
             by_number: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
             sets: AtomicU32::new(0),
             text_bytes: AtomicU64::new(0),
@@ -93,33 +99,10 @@ impl LabelTable {
         if text.is_empty() {
             return Some(NONE);
         }
-        let head = self.chains.get(hash(text) as usize % CHAINS)?;
-        // Acquire pairs with the Release below.
-        let mut first = head.load(Ordering::Acquire);
-        if let Some(known) = find(first, ptr::null_mut(), text) {
-            return Some(known.number);
-        }
-        let set = self.make(text, room, arena)?;
-        loop {
-            // Relaxed: published with the rest.
-            set.next.store(first, Ordering::Relaxed);
-            match head.compare_exchange(
-                first,
-                ptr::from_ref(set).cast_mut(),
-                Ordering::Release,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return Some(set.number),
-                // Lost the race; perhaps to the same set. Its number then serves, and
-                // ours is nobody's.
-                Err(newer) => {
-                    if let Some(theirs) = find(newer, first, text) {
-                        return Some(theirs.number);
-                    }
-                    first = newer;
-                }
-            }
-        }
+        let chain = self.chains.get(hash(text) as usize % CHAINS)?;
+        // One that is made in vain is nobody's, and its number too.
+        let set = chain.find_or_add(|set| set.text == text, || self.make(text, room, arena))?;
+        Some(set.number)
     }
 
     fn make(&self, text: &[u8], room: Room, arena: &Arena) -> Option<&'static LabelSet> {
@@ -163,7 +146,8 @@ impl LabelTable {
             .and_then(|index| self.by_number.get(index as usize));
         // Acquire pairs with the Release in `make`.
         let set = place.map_or(ptr::null_mut(), |place| place.load(Ordering::Acquire));
-        set_at(set).map_or(&[], |set| set.text)
+        // SAFETY: null, or a set in the arena, which lasts for ever.
+        unsafe { set.as_ref() }.map_or(&[], |set: &'static LabelSet| set.text)
     }
 
     /// How many sets there are.
@@ -171,25 +155,6 @@ impl LabelTable {
     pub(crate) fn len(&self) -> u32 {
         self.sets.load(Ordering::Relaxed)
     }
-}
-
-/// Looks for `text` from `first` on, up to but without `last`.
-fn find(first: *mut LabelSet, last: *mut LabelSet, text: &[u8]) -> Option<&'static LabelSet> {
-    let mut at = first;
-    while at != last {
-        let set = set_at(at)?;
-        if set.text == text {
-            return Some(set);
-        }
-        // Relaxed: part of what is published.
-        at = set.next.load(Ordering::Relaxed);
-    }
-    None
-}
-
-fn set_at(at: *mut LabelSet) -> Option<&'static LabelSet> {
-    // SAFETY: null, or a published set in the arena, which lasts for ever.
-    unsafe { at.as_ref() }
 }
 
 /// FNV-1a (Fowler, Noll and Vo, 1991).

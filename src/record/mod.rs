@@ -33,6 +33,7 @@ mod at_peak;
 pub(crate) mod below;
 #[cfg(not(loom))]
 pub(crate) mod capture;
+mod chain;
 #[cfg(not(loom))]
 pub(crate) mod clock;
 #[cfg(not(loom))]

@@ -7,8 +7,8 @@
 //! stacks whose memory is long gone.
 //!
 //! # Atomic orderings
-//! - *Nodes* are published by a Release exchange on the head of their chain and
-//!   read by an Acquire load; the header is then read as plain memory.
+//! - *Nodes* are published as members of their [`Chain`]; the header is then read as
+//!   plain memory.
 //! - *Frees before allocs.* A snapshot reads the frees first. A free happens
 //!   after its allocation was counted, so the allocs read later include it and
 //!   what is in use is never negative.
@@ -21,9 +21,10 @@ use core::ptr;
 
 use super::arena::Arena;
 use super::at_peak::{AtPeak, Held, KeptCounts};
+use super::chain::{Chain, Linked};
 use super::high_water::Mark;
 use super::late_slice::LateSlice;
-use super::sync::{AtomicPtr, AtomicU64, Ordering};
+use super::sync::{AtomicPtr, AtomicU64};
 use super::tally::{Sums, Tally};
 pub(crate) use key::NodeKey;
 
@@ -35,15 +36,14 @@ const CHAINS_LOG2: u32 = 0;
 /// See the module's description.
 #[derive(Debug)]
 pub(crate) struct StackTable {
-    /// The chains' heads.
-    chains: LateSlice<AtomicPtr<Node>>,
+    chains: LateSlice<Chain<Node>>,
 }
 
 /// One stack and size class.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Node {
-    /// Older nodes of the same chain. Set before the node is published.
+    /// Older nodes of the same chain.
     next: AtomicPtr<Node>,
     hash: u64,
     pub(crate) key: NodeKey<'static>,
@@ -68,6 +68,12 @@ pub(crate) struct NodeSums {
     pub(crate) at_peak: Sums,
     /// The counters moved during every attempt; made consistent.
     pub(crate) torn: bool,
+}
+
+impl Linked for Node {
+    fn next(&self) -> &AtomicPtr<Self> {
+        &self.next
+    }
 }
 
 impl Node {
@@ -143,7 +149,7 @@ impl StackTable {
         }
     }
 
-    /// Makes the chains' heads, so that threads that come later need not.
+    /// Places the chains, so that threads that come later need not.
     pub(crate) fn prepare(&self, arena: &Arena) {
         self.chains.get_or_place(1 << CHAINS_LOG2, arena);
     }
@@ -154,81 +160,29 @@ impl StackTable {
         let hash = key.hash();
         let chains = self.chains.get_or_place(1 << CHAINS_LOG2, arena)?;
         let mask = (1_u64 << CHAINS_LOG2).wrapping_sub(1);
-        let head = chains.get((hash & mask) as usize)?;
-
-        // Acquire pairs with the Release below.
-        let mut first = head.load(Ordering::Acquire);
-        if let Some(node) = find(first, ptr::null_mut(), hash, key) {
-            return Some(node);
-        }
-        let node = arena.place(Node {
-            next: AtomicPtr::new(ptr::null_mut()),
-            hash,
-            key: NodeKey {
-                stack: arena.place_all(key.stack)?,
-                ..*key
-            },
-            allocs: Tally::new(),
-            peak_status: AtomicU64::new(0),
-            frees: Tally::new(),
-            peak_counts: AtomicPtr::new(ptr::null_mut()),
-        })?;
-        loop {
-            // Relaxed: published with the rest of the header.
-            node.next.store(first, Ordering::Relaxed);
-            match head.compare_exchange(
-                first,
-                ptr::from_ref(node).cast_mut(),
-                // Release pairs with the Acquire loads of heads.
-                Ordering::Release,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return Some(node),
-                // Lost the race; perhaps to the same stack. Its node then
-                // serves, and ours is left unused in the arena.
-                Err(newer) => {
-                    if let Some(theirs) = find(newer, first, hash, key) {
-                        return Some(theirs);
-                    }
-                    first = newer;
-                }
-            }
-        }
+        let chain = chains.get((hash & mask) as usize)?;
+        let is_it = |node: &Node| node.hash == hash && node.key == *key;
+        chain.find_or_add(is_it, || {
+            arena.place(Node {
+                next: AtomicPtr::new(ptr::null_mut()),
+                hash,
+                key: NodeKey {
+                    stack: arena.place_all(key.stack)?,
+                    ..*key
+                },
+                allocs: Tally::new(),
+                peak_status: AtomicU64::new(0),
+                frees: Tally::new(),
+                peak_counts: AtomicPtr::new(ptr::null_mut()),
+            })
+        })
     }
 
     /// Every node, in no particular order.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &'static Node> {
-        self.chains
-            .get()
-            .unwrap_or_default()
-            .iter()
-            .flat_map(|head| {
-                // Acquire pairs with the Release in `node`.
-                core::iter::successors(node_at(head.load(Ordering::Acquire)), |node| {
-                    // Relaxed: part of the published header.
-                    node_at(node.next.load(Ordering::Relaxed))
-                })
-            })
+        let chains = self.chains.get().unwrap_or_default().iter();
+        chains.flat_map(Chain::members)
     }
-}
-
-/// Looks for `key` from `first` on, up to but without `last`.
-fn find(first: *mut Node, last: *mut Node, hash: u64, key: &NodeKey<'_>) -> Option<&'static Node> {
-    let mut at = first;
-    while at != last {
-        let node = node_at(at)?;
-        if node.hash == hash && node.key == *key {
-            return Some(node);
-        }
-        // Relaxed: part of the published header.
-        at = node.next.load(Ordering::Relaxed);
-    }
-    None
-}
-
-fn node_at(at: *mut Node) -> Option<&'static Node> {
-    // SAFETY: null, or a published node in the arena, which lasts for ever.
-    unsafe { at.as_ref() }
 }
 
 #[cfg(all(test, loom))]

@@ -19,7 +19,7 @@ impl World {
             table: StackTable::new(),
             arena: Arena::new(1000),
         };
-        assert!(world.table.make_chains(&world.arena).is_some());
+        world.table.prepare(&world.arena);
         Arc::new(world)
     }
 
