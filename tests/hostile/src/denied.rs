@@ -13,7 +13,7 @@ pub struct Group {
 }
 
 /// What the profiler calls, does not need, or might come to call.
-pub const GROUPS: [Group; 9] = [
+pub const GROUPS: [Group; 11] = [
     Group {
         name: "open",
         calls: &[libc::SYS_open, libc::SYS_openat, libc::SYS_openat2],
@@ -61,6 +61,15 @@ pub const GROUPS: [Group; 9] = [
             libc::SYS_mincore,
         ],
     },
+    Group {
+        name: NAMES,
+        calls: &[libc::SYS_prctl],
+    },
+    // Called where the kernel does not share it.
+    Group {
+        name: "clock",
+        calls: &[libc::SYS_clock_gettime],
+    },
     // Its user without another source of random numbers is the standard library.
     Group {
         name: "random",
@@ -72,6 +81,8 @@ pub const GROUPS: [Group; 9] = [
 pub const TABLES: &str = "tables";
 /// Mappings of files.
 pub const FILES: &str = "files";
+/// What a thread is called.
+pub const NAMES: &str = "names";
 
 const DENY: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 /// Offsets into `struct seccomp_data`.

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use heapprof_end_to_end::{Block, Profile, Values};
 use heapprof_hostile::Ran;
-use heapprof_hostile::denied::{FILES, GROUPS, TABLES};
+use heapprof_hostile::denied::{FILES, GROUPS, NAMES, TABLES};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_denied");
 
@@ -114,11 +114,13 @@ fn each_group_of_calls_alone() {
             "limits" => Expected::SomeCutStacks,
             _ => Expected::Whole,
         };
-        check(
-            &profile_of(&mut command(&[group.name])),
-            expected,
-            group.name,
-        );
+        let profile = profile_of(&mut command(&[group.name]));
+        check(&profile, expected, group.name);
+        let samples = profile.all();
+        let mut labels = samples.iter().flat_map(|sample| &sample.labels);
+        let has_names = labels.any(|(key, _)| key == "thread");
+        let may_have_names = group.name != NAMES && expected != Expected::AllLost;
+        assert_eq!(has_names, may_have_names, "{}", group.name);
     }
 }
 

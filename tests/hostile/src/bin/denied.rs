@@ -10,7 +10,7 @@ use heapprof::{Alloc, Snapshot};
 use heapprof_end_to_end::Block;
 
 #[global_allocator]
-static ALLOC: Alloc = Alloc::system().with_sample_interval(1);
+static ALLOC: Alloc = Alloc::system().with_sample_interval(1).with_thread_labels();
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod before_anything {
