@@ -1,5 +1,5 @@
-//! What every thread keeps for itself: its place in the stream of bytes, and
-//! the busy guard.
+//! What every thread keeps for itself: its place in the stream of bytes, the busy
+//! guard, and for whom it allocates.
 //!
 //! One thread-local, initialized in the image and without `Drop`: a plain slot
 //! beside the thread pointer that works from a thread's first allocation to its
