@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::View;
-use super::units::readable_bytes;
+use super::units::{readable_bytes, readable_error};
 use crate::counts::Counts;
 use crate::snapshot::Stats;
 
@@ -82,19 +82,11 @@ pub(super) fn comments(
 
 /// With its error, if it has one.
 fn estimate(what: &str, counts: &Counts) -> String {
-    let readable = readable_bytes(counts.bytes);
-    if counts.standard_error_bytes() == 0.0 {
-        return format!("heapprof: {what} {readable}");
+    let estimate = format!("heapprof: {what} {}", readable_bytes(counts.bytes));
+    match readable_error(counts) {
+        Some(error) => format!("{estimate} {error}"),
+        None => estimate,
     }
-    let interval = counts.confidence_interval_bytes();
-    // Of few samples the interval reaches farther up than down.
-    let reach = (counts.bytes - interval.start()).max(interval.end() - counts.bytes);
-    format!(
-        "heapprof: {what} {readable} ± {} (95 %: {} to {} bytes)",
-        readable_bytes(reach),
-        interval.start(),
-        interval.end()
-    )
 }
 
 fn growth(change: &Counts) -> String {

@@ -54,4 +54,4 @@ pub use options::{PprofOptions, Symbols, View};
 pub(crate) use profile::Profile;
 pub use top::Site;
 #[cfg(feature = "http")]
-pub(crate) use units::readable_bytes;
+pub(crate) use units::{readable_bytes, readable_error, readable_interval};

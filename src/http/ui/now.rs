@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::units::{bytes, count, duration, error_bytes, interval_bytes, number, unsigned_bytes};
+use super::units::{bytes, count, duration, error_bytes, number, unsigned_bytes};
 use crate::error::Error;
 use crate::snapshot::{Snapshot, Stats};
 
@@ -61,11 +61,7 @@ impl Now {
                     id: "in-use",
                     name: "In use",
                     value: bytes(stats.in_use.bytes),
-                    note: format!(
-                        "{}; 95 %: {}",
-                        error_bytes(&stats.in_use),
-                        interval_bytes(&stats.in_use)
-                    ),
+                    note: error_bytes(&stats.in_use),
                 },
                 Shown {
                     id: "peak",

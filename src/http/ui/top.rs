@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::figure::{Asked, Subject};
 use super::layout::{Page, navigation, program};
-use super::units::{bytes, error_bytes, interval_bytes, number};
+use super::units::{bytes, error_bytes, interval_bytes, number, reach_bytes};
 use crate::counts::Counts;
 use crate::export::{Site, View};
 use crate::http::answer::{self, Answer};
@@ -112,11 +112,10 @@ fn table(sites: &[&Site], view: View, total: &Counts) -> Markup {
 
 fn row(site: &Site, counts: &Counts, total: &Counts) -> Markup {
     let share = 100.0 * counts.bytes as f64 / total.bytes as f64;
-    let error = error_bytes(counts);
     html! {
         tr {
             td { (bytes(counts.bytes)) }
-            td { (error.trim_start_matches("± ")) }
+            td { (reach_bytes(counts)) }
             td.roomy { (interval_bytes(counts)) }
             td.roomy {
                 @if share.is_finite() { (format!("{share:.1} %")) }

@@ -4,29 +4,29 @@
 use std::time::Duration;
 
 use crate::counts::Counts;
-pub(super) use crate::export::readable_bytes as bytes;
+use crate::export::readable_error;
+pub(super) use crate::export::{readable_bytes as bytes, readable_interval as interval_bytes};
 
 /// Of a counter.
 pub(super) fn unsigned_bytes(count: u64) -> String {
     bytes(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
-/// `± 4.2 MiB`: how far the farther end of the 95 % interval is away; or `exact`.
+/// How far bytes may be off; or `exact`.
 pub(super) fn error_bytes(counts: &Counts) -> String {
-    if counts.standard_error_bytes() == 0.0 {
-        return "exact".into();
-    }
-    let interval = counts.confidence_interval_bytes();
-    // Of few samples the interval reaches farther up than down.
-    let reach = (counts.bytes - interval.start()).max(interval.end() - counts.bytes);
-    format!("± {}", bytes(reach))
+    readable_error(counts).unwrap_or_else(|| EXACT.into())
 }
 
-/// `96.1 MiB to 105 MiB`: the 95 % interval.
-pub(super) fn interval_bytes(counts: &Counts) -> String {
+/// `4.20 MiB`: how far the farther end of the 95 % interval is away; or `exact`.
+pub(super) fn reach_bytes(counts: &Counts) -> String {
+    if counts.standard_error_bytes() == 0.0 {
+        return EXACT.into();
+    }
     let interval = counts.confidence_interval_bytes();
-    format!("{} to {}", bytes(*interval.start()), bytes(*interval.end()))
+    bytes((counts.bytes - interval.start()).max(interval.end() - counts.bytes))
 }
+
+const EXACT: &str = "exact";
 
 /// `1,234,567`
 pub(super) fn number(number: i64) -> String {
