@@ -1,6 +1,6 @@
 #![forbid(unsafe_code)]
 //! How much is done at a time. Whoever comes while all places are taken is told
-//! to come again: nobody queues.
+//! to come again, and does not wait for one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

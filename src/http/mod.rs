@@ -41,7 +41,8 @@
 //! | `Host` is known | if [allowed ones](Pprof::allow_host) are listed | the same | always on loopback |
 //! | no page of another origin asks (`Sec-Fetch-Site`, `Origin`) | yes | yes | yes |
 //! | [token](Pprof::token), if there is one | yes | yes | yes |
-//! | 8 answers and 4 deltas at a time, one CPU profile in the program; 503 beyond | yes | yes | yes |
+//! | 4 deltas at a time, 503 beyond; one CPU profile in the program, Go's 500 beyond | yes | yes | yes |
+//! | 8 other answers at a time; 503 beyond | yes | yes | they are made one after the other |
 //! | `seconds` has a [limit](Pprof::max_seconds) | yes | yes | yes |
 //! | bodies have at most 1 MiB | refuses | reads no more | reads no more |
 //! | a client that has gone ends the work | by [`Cancellation`] | yes | yes |
