@@ -48,7 +48,7 @@ fn parse(data: &[u8]) -> Option<Request<Vec<u8>>> {
 
 fn check(request: &Request<Vec<u8>>, answer: &http::Response<Vec<u8>>) {
     let status = answer.status();
-    let known = [200, 307, 400, 401, 403, 404, 405, 413, 500];
+    let known = [200, 303, 307, 400, 401, 403, 404, 405, 413, 500];
     assert!(known.contains(&status.as_u16()), "{status}");
     if request.method() == Method::HEAD {
         assert!(answer.body().is_empty());
