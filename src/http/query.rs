@@ -27,9 +27,9 @@ impl<'a> Query<'a> {
     /// `debug`: what is no number is 0, what is too large as large as can be.
     pub(super) fn debug(&self) -> i64 {
         let text = self.first("debug").unwrap_or_default();
-        match text.parse() {
+        match text.parse::<i64>() {
             Ok(number) => number,
-            Err(error) => match std::num::ParseIntError::kind(&error) {
+            Err(error) => match error.kind() {
                 IntErrorKind::PosOverflow => i64::MAX,
                 IntErrorKind::NegOverflow => i64::MIN,
                 _ => 0,

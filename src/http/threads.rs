@@ -31,6 +31,18 @@ struct Thread {
     count: i64,
 }
 
+impl Thread {
+    fn without_stack(task: Task, note: &'static str) -> Self {
+        Self {
+            task,
+            frames: Vec::new(),
+            module_generation: 0,
+            note: Some(note),
+            count: 1,
+        }
+    }
+}
+
 impl Threads {
     /// Lists them and, with the feature `threads`, asks each for its stack.
     ///
@@ -159,16 +171,12 @@ fn write_location<V>(
 fn with_stacks(tasks: Vec<Task>) -> Vec<Thread> {
     use crate::interrupt::threads::{Answer, ask};
 
-    let without = |task, note| Thread {
-        task,
-        frames: Vec::new(),
-        module_generation: 0,
-        note: Some(note),
-        count: 1,
-    };
     let Some(answers) = ask(&tasks) else {
         let note = "[no stack: the program handles every real-time signal]";
-        return tasks.into_iter().map(|task| without(task, note)).collect();
+        let tasks = tasks.into_iter();
+        return tasks
+            .map(|task| Thread::without_stack(task, note))
+            .collect();
     };
     let with_answer = |(task, answer)| match answer {
         Answer::Stack(stack) => Some(Thread {
@@ -178,11 +186,14 @@ fn with_stacks(tasks: Vec<Task>) -> Vec<Thread> {
             note: stack.end.note(),
             count: 1,
         }),
-        Answer::Blocks => Some(without(
+        Answer::Blocks => Some(Thread::without_stack(
             task,
             "[no stack: blocks the signal that asks for it]",
         )),
-        Answer::Silent => Some(without(task, "[no stack: did not answer in time]")),
+        Answer::Silent => Some(Thread::without_stack(
+            task,
+            "[no stack: did not answer in time]",
+        )),
         Answer::Ended => None,
     };
     tasks
@@ -199,12 +210,8 @@ fn with_stacks(tasks: Vec<Task>) -> Vec<Thread> {
     } else {
         "[no stack: the program was built without heapprof's feature \"threads\"]"
     };
-    let without = |task| Thread {
-        task,
-        frames: Vec::new(),
-        module_generation: 0,
-        note: Some(note),
-        count: 1,
-    };
-    tasks.into_iter().map(without).collect()
+    let tasks = tasks.into_iter();
+    tasks
+        .map(|task| Thread::without_stack(task, note))
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! What the HTTP tests share: a client that sends what it is told to, and a browser.
+//! What the HTTP tests share: a client that sends what it is told to.
 
 pub mod client;
 
