@@ -33,6 +33,9 @@ struct Shared {
     changed: Condvar,
 }
 
+/// A century, which clocks can count to: not so whatever `Pprof::max_seconds` allows.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// Why work ended early, in Go's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -72,7 +75,7 @@ impl Cancellation {
 
     /// Waits for so long, or says why not.
     pub(super) fn wait(&self, duration: Duration) -> Result<(), Ended> {
-        let until = Instant::now() + duration;
+        let until = Instant::now() + duration.min(FOR_EVER);
         let end = self.deadline.map_or(until, |deadline| deadline.min(until));
         let mut is_cancelled = self.lock();
         while !*is_cancelled {
@@ -115,6 +118,8 @@ mod tests {
             other.cancel();
         });
         assert!(cancellation.is_cancelled());
+
+        assert_eq!(other.wait(Duration::MAX), Err(Ended::Cancelled));
 
         let past = Cancellation::with_deadline(Instant::now());
         assert_eq!(past.wait(LONG), Err(Ended::DeadlinePassed));
