@@ -113,19 +113,11 @@ impl Snapshot {
         let _busy = thread::busy();
         ensure_registered()?;
         let modules = modules::refresh(RECORDER.process_generation());
-        // Records of two peaks would make a third. Of a peak that moves on all the time,
-        // the last attempt serves.
-        const ATTEMPTS: u32 = 3;
         let mut records = Vec::new();
-        let mut stats = Stats::default();
-        for _ in 0..ATTEMPTS {
-            let mark = RECORDER.high_water().mark();
+        let stats = of_one_peak(|| {
             records.clear();
-            stats = for_each_record_of(&is_wanted, |record| records.push(*record))?;
-            if RECORDER.high_water().mark() == mark {
-                break;
-            }
-        }
+            for_each_record_of(&is_wanted, |record| records.push(*record))
+        })?;
         records.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
         Ok(Self {
             records,
@@ -135,6 +127,27 @@ impl Snapshot {
             duration: None,
         })
     }
+}
+
+/// The statistics of a snapshot without its records.
+#[cfg(feature = "http")]
+pub(crate) fn statistics() -> Result<Stats, Error> {
+    let _busy = thread::busy();
+    of_one_peak(|| for_each_record(|_| {}))
+}
+
+/// Reads again if the peak moved on meanwhile: records of two peaks would make a
+/// third. Of a peak that moves on all the time, the last attempt serves.
+fn of_one_peak(mut read: impl FnMut() -> Result<Stats, Error>) -> Result<Stats, Error> {
+    const ATTEMPTS: u32 = 3;
+    for _ in 1..ATTEMPTS {
+        let mark = RECORDER.high_water().mark();
+        let stats = read()?;
+        if RECORDER.high_water().mark() == mark {
+            return Ok(stats);
+        }
+    }
+    read()
 }
 
 /// What is loaded now, and was, as far as recorded addresses may belong to it.

@@ -3,19 +3,28 @@
 
 use super::Pprof;
 use super::named::Named;
+use crate::snapshot::statistics;
+use crate::tasks;
 
 /// A profile, or what else Go's index lists.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) name: &'static str,
     /// Of its records.
-    pub(super) count: usize,
+    pub(super) count: u64,
     pub(super) description: &'static str,
 }
 
 /// By name.
 pub(super) fn entries(pprof: &Pprof) -> Vec<Entry> {
     let others = ["cmdline", "metrics", "profile", "stages", "symbol"];
+    let records = statistics().map_or(0, |stats| stats.records);
+    let threads = tasks::list().map_or(0, |tasks| tasks.len() as u64);
+    let count = |named| match named {
+        Named::Block | Named::Mutex => 0,
+        Named::Goroutine | Named::Threadcreate => threads,
+        Named::Heap(_) => records,
+    };
     let mut entries: Vec<Entry> = others
         .into_iter()
         .filter(|&name| match name {
@@ -24,7 +33,7 @@ pub(super) fn entries(pprof: &Pprof) -> Vec<Entry> {
             _ => true,
         })
         .map(|name| (name, 0))
-        .chain(Named::ALL.map(|named| (named.name(), named.count())))
+        .chain(Named::ALL.map(|named| (named.name(), count(named))))
         .map(|(name, count)| Entry {
             name,
             count,

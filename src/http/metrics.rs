@@ -13,12 +13,12 @@ use super::named::cannot_collect;
 #[cfg(unix)]
 use crate::overview::Memory;
 use crate::record::thread;
-use crate::snapshot::{Stats, for_each_record};
+use crate::snapshot::{Stats, statistics};
 
 /// OpenMetrics 1.0, which Prometheus and all that read its text understand.
 pub(super) fn answer() -> Answer {
     let _busy = thread::busy();
-    let stats = match for_each_record(|_| {}) {
+    let stats = match statistics() {
         Ok(stats) => stats,
         Err(error) => return cannot_collect(&error),
     };

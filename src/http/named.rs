@@ -8,7 +8,6 @@ use super::numbers::{NoContentions, ThreadCount};
 use super::threads::Threads;
 use crate::export::{PprofOptions, View};
 use crate::snapshot::Snapshot;
-use crate::tasks;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,15 +56,6 @@ impl Named {
             Self::Mutex => "mutex",
             Self::Heap(View::Peak) => "peak",
             Self::Threadcreate => "threadcreate",
-        }
-    }
-
-    /// How many records it has.
-    pub(super) fn count(self) -> usize {
-        match self {
-            Self::Block | Self::Mutex => 0,
-            Self::Goroutine | Self::Threadcreate => tasks::list().map_or(0, |tasks| tasks.len()),
-            Self::Heap(_) => Snapshot::take().map_or(0, |snapshot| snapshot.records().len()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::units::{bytes, count, duration, error_bytes, number, unsigned_bytes};
 use crate::error::Error;
-use crate::snapshot::{Snapshot, Stats};
+use crate::snapshot::{Stats, statistics};
 
 /// What is known at a moment.
 #[derive(Debug, Default)]
@@ -30,14 +30,10 @@ pub(super) struct Shown {
 
 impl Now {
     pub(super) fn look() -> Self {
-        let stats = match Snapshot::take() {
-            Ok(snapshot) => Some(snapshot.stats().clone()),
-            Err(_not_registered) => None,
-        };
-        let of_process = process();
         Self {
-            stats,
-            ..of_process
+            // Without, the allocator is not registered.
+            stats: statistics().ok(),
+            ..process()
         }
     }
 
@@ -55,7 +51,7 @@ impl Now {
 
     /// The program's memory.
     pub(super) fn memory(&self) -> Vec<Shown> {
-        let of_heap = self.stats.iter().flat_map(|stats| {
+        let mut of_heap = self.stats.iter().flat_map(|stats| {
             [
                 Shown {
                     id: "in-use",
@@ -102,10 +98,10 @@ impl Now {
             value: duration(uptime),
             note: String::new(),
         });
-        let mut shown: Vec<Shown> = of_heap.collect();
-        shown.splice(shown.len().min(1)..shown.len().min(1), resident);
-        shown.extend(uptime);
-        shown
+        // What is in use and what is resident side by side.
+        let in_use = of_heap.next();
+        let heap_and_process = in_use.into_iter().chain(resident).chain(of_heap);
+        heap_and_process.chain(uptime).collect()
     }
 
     /// The profiler's own figures.
