@@ -101,10 +101,8 @@ pub fn dump_peak_to(path: impl AsRef<Path>) -> Result<(), Error> {
 /// [`Error::NotRegistered`] if [`Alloc`](crate::Alloc) is not the global allocator.
 pub fn dump_ages() -> Result<Vec<u8>, Error> {
     let _busy = thread::busy();
-    let mut bytes = Vec::new();
-    ages::write_heap(&Snapshot::take()?, PprofOptions::default(), &mut bytes)
-        .map_err(Error::Write)?;
-    Ok(bytes)
+    let snapshot = Snapshot::take()?;
+    Ok(ages::heap_by_age(&snapshot, PprofOptions::default()))
 }
 
 /// Writes [`dump_ages`] to a file, like [`dump_heap_to`].
@@ -134,10 +132,8 @@ pub fn dump_ages_to(path: impl AsRef<Path>) -> Result<(), Error> {
 /// [`Error::NotRegistered`] if [`Alloc`](crate::Alloc) is not the global allocator.
 pub fn dump_leaks(older: Duration) -> Result<Vec<u8>, Error> {
     let _busy = thread::busy();
-    let mut bytes = Vec::new();
-    let (snapshot, options) = (Snapshot::take()?, PprofOptions::default());
-    ages::write_leaks(&snapshot, older, options, &mut bytes).map_err(Error::Write)?;
-    Ok(bytes)
+    let snapshot = Snapshot::take()?;
+    Ok(ages::leaks(&snapshot, older, PprofOptions::default()))
 }
 
 /// Writes [`dump_leaks`] to a file, like [`dump_heap_to`].
@@ -151,9 +147,7 @@ pub fn dump_leaks_to(path: impl AsRef<Path>, older: Duration) -> Result<(), Erro
 
 fn dump(view: View) -> Result<Vec<u8>, Error> {
     let _busy = thread::busy();
-    let mut bytes = Vec::new();
-    Snapshot::take()?.write_pprof(&mut bytes, PprofOptions::default().view(view))?;
-    Ok(bytes)
+    Ok(Snapshot::take()?.to_pprof(PprofOptions::default().view(view)))
 }
 
 fn dump_to(path: &Path, view: View) -> Result<(), Error> {

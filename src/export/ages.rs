@@ -2,7 +2,6 @@
 //! Profiles of what is in use by how long it has been: the heap with ages, and what
 //! has lived so long that it may be a leak.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use super::heap::{self, Memory};
@@ -13,12 +12,8 @@ use crate::ages::{Ages, class_of};
 use crate::counts::Counts;
 use crate::snapshot::Snapshot;
 
-/// Writes the heap, what is in use labelled with its age. The caller is busy.
-pub(crate) fn write_heap(
-    snapshot: &Snapshot,
-    options: PprofOptions,
-    writer: &mut impl Write,
-) -> io::Result<()> {
+/// The heap, what is in use labelled with its age. The caller is busy.
+pub(crate) fn heap_by_age(snapshot: &Snapshot, options: PprofOptions) -> Vec<u8> {
     let ages = Ages::collect(|age| Some(class_of(age)));
     let mut stacks = Vec::new();
     for record in heap::ordered(snapshot) {
@@ -45,7 +40,7 @@ pub(crate) fn write_heap(
     stacks.extend(heap::lost(&snapshot.stats));
     let profile = Profile::new(stacks, &snapshot.modules, options.symbols, Hide::Allocator);
     let header = heap::header(snapshot, &profile.problems, options);
-    pprof::write(&header, &profile, writer)
+    pprof::to_bytes(&header, &profile)
 }
 
 /// What has lived long, and how much of it came to be that old lately.
@@ -73,13 +68,8 @@ impl Values for Survivors {
     }
 }
 
-/// Writes what has been in use for `older` or longer. The caller is busy.
-pub(crate) fn write_leaks(
-    snapshot: &Snapshot,
-    older: Duration,
-    options: PprofOptions,
-    writer: &mut impl Write,
-) -> io::Result<()> {
+/// What has been in use for `older` or longer. The caller is busy.
+pub(crate) fn leaks(snapshot: &Snapshot, older: Duration, options: PprofOptions) -> Vec<u8> {
     // Two classes: old since less than `older`, and since longer.
     let twice = older.saturating_mul(2);
     let class = |age| match age {
@@ -124,7 +114,7 @@ pub(crate) fn write_leaks(
         "heapprof: only what has been in use for {seconds} s or longer; growth is what of it \
          came to be that old in the last {seconds} s"
     ));
-    pprof::write(&header, &profile, writer)
+    pprof::to_bytes(&header, &profile)
 }
 
 fn label(age: Duration) -> Label {

@@ -94,6 +94,13 @@ impl Snapshot {
         pprof::write(&header(self, &profile.problems, options), &profile, writer)
             .map_err(Error::Write)
     }
+
+    /// The same in memory.
+    pub(crate) fn to_pprof(&self, options: PprofOptions) -> Vec<u8> {
+        let _busy = thread::busy();
+        let profile = Profile::of_heap(self, options.view, options.symbols);
+        pprof::to_bytes(&header(self, &profile.problems, options), &profile)
+    }
 }
 
 impl Profile<Memory> {

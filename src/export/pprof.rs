@@ -52,7 +52,6 @@ pub(super) fn compress(
 }
 
 /// The same in memory.
-#[cfg(feature = "http")]
 pub(crate) fn to_bytes(header: &Header, profile: &Profile<impl Values>) -> Vec<u8> {
     let mut bytes = Vec::new();
     // Writing to memory does not fail.

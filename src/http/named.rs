@@ -61,11 +61,11 @@ impl Named {
 
     /// In profiles, `debug` 0, or as text. What cannot be collected is said.
     pub(super) fn answer(self, debug: i64) -> Answer {
-        let made = self.collect().and_then(|collected| match debug {
-            0 => Ok(answer::profile(self.name(), collected.to_profile()?)),
-            _ => Ok(answer::text(collected.to_text(debug))),
-        });
-        made.unwrap_or_else(|error| cannot_collect(&*error))
+        match self.collect() {
+            Ok(collected) if debug == 0 => answer::profile(self.name(), collected.to_profile()),
+            Ok(collected) => answer::text(collected.to_text(debug)),
+            Err(error) => cannot_collect(&*error),
+        }
     }
 
     pub(super) fn collect(self) -> Result<Collected, CollectError> {
@@ -99,17 +99,13 @@ impl Collected {
         }
     }
 
-    pub(super) fn to_profile(&self) -> Result<Vec<u8>, CollectError> {
-        Ok(match self {
+    pub(super) fn to_profile(&self) -> Vec<u8> {
+        match self {
             Self::Contentions(none) => none.to_profile(),
-            Self::Heap(snapshot, view) => {
-                let mut bytes = Vec::new();
-                snapshot.write_pprof(&mut bytes, PprofOptions::default().view(*view))?;
-                bytes
-            }
+            Self::Heap(snapshot, view) => snapshot.to_pprof(PprofOptions::default().view(*view)),
             Self::ThreadCount(count) => count.to_profile(),
             Self::Threads(threads) => threads.to_profile(),
-        })
+        }
     }
 
     /// `debug` is 1, or 2 or more for all there is to say.

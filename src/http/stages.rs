@@ -79,11 +79,8 @@ fn written(name: &str, snapshot: &Snapshot, query: &Query) -> Answer {
     if query.debug() != 0 {
         return answer::text(snapshot.to_text(View::InUse));
     }
-    let mut bytes = Vec::new();
-    match snapshot.write_pprof(&mut bytes, PprofOptions::default()) {
-        Ok(()) => answer::profile(&format!("{name}.pb.gz"), bytes),
-        Err(error) => named::cannot_collect(&error),
-    }
+    let bytes = snapshot.to_pprof(PprofOptions::default());
+    answer::profile(&format!("{name}.pb.gz"), bytes)
 }
 
 fn page(stages: &Stages, accepts_stages: bool) -> String {

@@ -43,9 +43,8 @@ impl Dumper {
     }
 
     fn write(&self, reason: Reason) -> Result<PathBuf, Error> {
-        let mut bytes = Vec::new();
         let options = PprofOptions::default().symbols(self.symbols);
-        Snapshot::take()?.write_pprof(&mut bytes, options)?;
+        let bytes = Snapshot::take()?.to_pprof(options);
         let path = self.folder.file(reason);
         match write_whole(&path, &bytes) {
             Ok(()) => Ok(path),

@@ -79,9 +79,5 @@ impl Ui {
 
 fn profile(asked: Asked, snapshot: &Snapshot, _query: &Query<'_>) -> Answer {
     let options = PprofOptions::default().view(asked.figure.view);
-    let mut bytes = Vec::new();
-    match snapshot.write_pprof(&mut bytes, options) {
-        Ok(()) => answer::profile(&asked.file_name("pb.gz"), bytes),
-        Err(error) => cannot_collect(&error),
-    }
+    answer::profile(&asked.file_name("pb.gz"), snapshot.to_pprof(options))
 }
