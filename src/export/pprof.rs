@@ -172,7 +172,8 @@ fn numbered<T>(items: &[T]) -> impl Iterator<Item = (u64, &T)> {
     (1..).zip(items)
 }
 
-fn number(index: usize) -> u64 {
+/// The id of the item there.
+pub(super) fn number(index: usize) -> u64 {
     index as u64 + 1
 }
 

@@ -19,9 +19,9 @@ use crate::module::{Module, Segment};
 use super::Symbols;
 use super::frame::Frame;
 use super::hidden::hidden_frames;
-#[cfg(unix)]
-pub(crate) use addresses::mappings;
 use addresses::{AddressId, Addresses};
+#[cfg(unix)]
+pub(crate) use addresses::{mapping_at, mappings};
 pub(super) use interner::Interner;
 pub(crate) use stack::{Label, LabelValue, Stack, Values};
 

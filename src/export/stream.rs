@@ -17,12 +17,11 @@ use prost::Message;
 
 use super::View;
 use super::comments::comments;
-use super::heap::{DROP_FRAMES, LOST, Memory, PERIOD_TYPE, SAMPLE_TYPES};
+use super::heap::{DROP_FRAMES, LOST, Memory, PERIOD_TYPE, SAMPLE_TYPES, lost};
 use super::pprof::{self, Header};
 use super::profile::{self, Function, FunctionId, Line, Location, Profile};
 use super::proto;
 use super::stored::{Room, Stored};
-use crate::counts::Counts;
 use crate::error::Error;
 use crate::module::Module;
 use crate::snapshot::{Record, StackEnd, Stats, for_each_record};
@@ -175,9 +174,10 @@ impl Writing {
             let (address, generation) = (address.lookup_address(), record.module_generation);
             let (id, is_new) = self.locations.id(address, generation);
             if is_new {
+                let mapping = profile::mapping_at(mappings, address, generation);
                 let location = proto::Location {
                     id: id.into(),
-                    mapping_id: mapping_at(mappings, address, generation),
+                    mapping_id: mapping.map_or(0, |mapping| pprof::number(mapping.0)),
                     address,
                     line: Vec::new(),
                 };
@@ -203,16 +203,9 @@ impl Writing {
 
     /// What is known at the end: lost samples, the time, what the reader should know.
     fn end(&self, stats: &Stats, strings: i64) -> Vec<u8> {
-        let lost = Memory {
-            allocated: Counts::estimated(
-                i64::try_from(stats.lost_objects).unwrap_or(i64::MAX),
-                i64::try_from(stats.lost_bytes).unwrap_or(i64::MAX),
-            ),
-            in_use: Counts::default(),
-        };
-        let lost = (stats.lost_samples != 0).then(|| proto::Sample {
+        let lost = lost(stats).map(|stack| proto::Sample {
             location_id: vec![note_id(LOST)],
-            value: lost.numbers().to_vec(),
+            value: stack.values.numbers().to_vec(),
             label: Vec::new(),
         });
         let now = SystemTime::now();
@@ -246,7 +239,7 @@ fn write_field(
 
 fn note_id(note: &str) -> u64 {
     let position = NOTES.iter().position(|known| *known == Some(note));
-    position.map_or(0, |n| n as u64 + 1)
+    position.map_or(0, pprof::number)
 }
 
 fn note_location(n: usize) -> Location {
@@ -268,12 +261,4 @@ fn note_function(note: &str) -> Function {
         file: "".into(),
         start_line: 0,
     }
-}
-
-fn mapping_at(mappings: &[profile::Mapping], address: u64, generation: u32) -> u64 {
-    let position = mappings.iter().position(|mapping| {
-        let segment = mapping.module.segment_of(address, generation);
-        segment.is_some_and(|segment| segment.start == mapping.segment.start)
-    });
-    position.map_or(0, |n| n as u64 + 1)
 }

@@ -88,7 +88,7 @@ impl Addresses {
                 if self.ids.contains_key(&key) {
                     continue;
                 }
-                let mapping = self.mapping_at(address, generation);
+                let mapping = mapping_at(&self.mappings, address, generation);
                 let (index, is_new) = distinct.id((address, mapping));
                 if is_new {
                     let (frames, owners) = (Frames::default(), vec![Owner::User]);
@@ -102,14 +102,6 @@ impl Addresses {
                 self.ids.insert(key, AddressId(index));
             }
         }
-    }
-
-    fn mapping_at(&self, address: u64, generation: u32) -> Option<MappingId> {
-        let position = self.mappings.iter().position(|mapping| {
-            let segment = mapping.module.segment_of(address, generation);
-            segment.is_some_and(|segment| segment.start == mapping.segment.start)
-        });
-        position.map(MappingId)
     }
 
     fn symbolize(&mut self, symbols: Symbols) {
@@ -201,4 +193,13 @@ pub(crate) fn mappings(modules: &[Arc<Module>]) -> Vec<Mapping> {
         )
     });
     mappings
+}
+
+/// The one that an address was in while its module was loaded.
+pub(crate) fn mapping_at(mappings: &[Mapping], address: u64, generation: u32) -> Option<MappingId> {
+    let position = mappings.iter().position(|mapping| {
+        let segment = mapping.module.segment_of(address, generation);
+        segment.is_some_and(|segment| segment.start == mapping.segment.start)
+    });
+    position.map(MappingId)
 }
