@@ -10,6 +10,8 @@ compile_error!("heapprof counts in 64-bit atomics, which this target does not ha
 mod ages;
 #[cfg(not(loom))]
 mod alloc;
+#[cfg(all(any(feature = "http", cfi), not(loom)))]
+mod amounts;
 #[cfg(not(loom))]
 mod atomic_file;
 #[cfg(not(loom))]

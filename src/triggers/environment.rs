@@ -11,11 +11,11 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::str;
-use std::time::Duration;
 
 use super::builder::{TriggersBuilder, triggers};
 use super::dump::say;
 use super::steps::{Threshold, Unit};
+use crate::amounts::{number, size, time};
 use crate::record::environment::is_secure;
 use crate::record::thread;
 use crate::snapshot::ensure_registered;
@@ -33,16 +33,6 @@ const SIGNALS: [(&str, i32); 8] = [
     ("IO", libc::SIGIO),
     ("PWR", libc::SIGPWR),
 ];
-
-const SIZES: [(&str, u64); 5] = [
-    ("", 1),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-];
-
-const TIMES: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
 
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -156,29 +146,10 @@ fn threshold(text: &str) -> Option<Threshold> {
     Some(threshold.step(step))
 }
 
-fn size(text: &str) -> Option<u64> {
-    with_unit(text, &SIZES)
-}
-
-fn time(text: &str) -> Option<Duration> {
-    with_unit(text, &TIMES).map(Duration::from_millis)
-}
-
-fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let end = text.find(|letter: char| !letter.is_ascii_digit());
-    let (value, unit) = text.split_at(end.unwrap_or(text.len()));
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
-    number::<u64>(value)?.checked_mul(*factor)
-}
-
-/// Digits alone: no sign, no space.
-fn number<T: str::FromStr>(text: &str) -> Option<T> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::triggers::builder::When;
 
@@ -211,18 +182,6 @@ mod tests {
             "", "%", "80%+", "80%+5", "80+5%", "256%", "1 GiB", "1gb", "-1", "+1", "1+1+1",
         ] {
             assert_eq!(threshold(text), None, "{text}");
-        }
-        assert_eq!(time("90s"), Some(Duration::from_secs(90)));
-        for text in [
-            "",
-            "10",
-            "m",
-            "1.5s",
-            "1d",
-            "99999999999999999999s",
-            "9999999999999999999h",
-        ] {
-            assert_eq!(time(text), None, "{text}");
         }
     }
 
