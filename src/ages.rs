@@ -30,6 +30,12 @@ impl Ages {
         Self(held)
     }
 
+    /// How many records are in a class, counted for each that they are in.
+    #[cfg(feature = "http")]
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// What a record holds, the youngest first.
     pub(crate) fn of(&self, record: usize) -> impl Iterator<Item = (Duration, Counts)> {
         let all: RangeInclusive<_> = (record, Duration::ZERO)..=(record, Duration::MAX);

@@ -12,6 +12,8 @@ use crate::error::Error;
 use crate::labels;
 use crate::module::Module;
 use crate::record::capture::modules;
+#[cfg(feature = "http")]
+use crate::record::label_table;
 use crate::record::recorder::RECORDER;
 pub use crate::record::stack::{ReturnAddress, StackEnd};
 use crate::record::stack_table::{Node, NodeSums};
@@ -59,6 +61,12 @@ impl Record {
     /// [`Labels`](crate::Labels) and [`label_threads`](crate::label_threads).
     pub fn labels(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
         self.labels.into_iter().flat_map(labels::pairs)
+    }
+
+    /// Whether one of them is the thread's.
+    #[cfg(feature = "http")]
+    pub(crate) fn has_thread_name(&self) -> bool {
+        self.labels[1] != label_table::NONE
     }
 
     /// Allocations since the program's start, or between two snapshots.

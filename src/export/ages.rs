@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::heap::{self, Memory};
 use super::pprof;
 use super::profile::{Hide, Label, LabelValue, Profile, Stack, Values};
-use super::{PprofOptions, View};
+use super::{PprofOptions, Symbols, View};
 use crate::ages::{Ages, class_of};
 use crate::counts::Counts;
 use crate::snapshot::Snapshot;
@@ -44,10 +44,10 @@ pub(crate) fn heap_by_age(snapshot: &Snapshot, options: PprofOptions) -> Vec<u8>
 }
 
 /// What has lived long, and how much of it came to be that old lately.
-#[derive(Clone, Copy, Debug)]
-struct Survivors {
-    all: Counts,
-    recent: Counts,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Survivors {
+    pub(super) all: Counts,
+    pub(super) recent: Counts,
 }
 
 impl Values for Survivors {
@@ -70,6 +70,28 @@ impl Values for Survivors {
 
 /// What has been in use for `older` or longer. The caller is busy.
 pub(crate) fn leaks(snapshot: &Snapshot, older: Duration, options: PprofOptions) -> Vec<u8> {
+    let profile = survivors(snapshot, older, options.symbols);
+    let mut header = heap::header(snapshot, &profile.problems, options);
+    header.sample_types = &[
+        ("inuse_objects", "count"),
+        ("inuse_space", "bytes"),
+        ("growth_objects", "count"),
+        ("growth_space", "bytes"),
+    ];
+    let seconds = older.as_secs_f64();
+    header.comments.push(format!(
+        "heapprof: only what has been in use for {seconds} s or longer; growth is what of it \
+         came to be that old in the last {seconds} s"
+    ));
+    pprof::to_bytes(&header, &profile)
+}
+
+/// The profile of them.
+pub(super) fn survivors(
+    snapshot: &Snapshot,
+    older: Duration,
+    symbols: Symbols,
+) -> Profile<Survivors> {
     // Two classes: old since less than `older`, and since longer.
     let twice = older.saturating_mul(2);
     let class = |age| match age {
@@ -82,10 +104,7 @@ pub(crate) fn leaks(snapshot: &Snapshot, older: Duration, options: PprofOptions)
         .into_iter()
         .map(|record| {
             let stack = heap::stack(record, View::InUse);
-            let mut survivors = Survivors {
-                all: Counts::default(),
-                recent: Counts::default(),
-            };
+            let mut survivors = Survivors::default();
             for (class, counts) in ages.of(record.id) {
                 survivors.all = survivors.all.plus(&counts);
                 if class == older {
@@ -101,20 +120,7 @@ pub(crate) fn leaks(snapshot: &Snapshot, older: Duration, options: PprofOptions)
             }
         })
         .collect();
-    let profile = Profile::new(stacks, &snapshot.modules, options.symbols, Hide::Allocator);
-    let mut header = heap::header(snapshot, &profile.problems, options);
-    header.sample_types = &[
-        ("inuse_objects", "count"),
-        ("inuse_space", "bytes"),
-        ("growth_objects", "count"),
-        ("growth_space", "bytes"),
-    ];
-    let seconds = older.as_secs_f64();
-    header.comments.push(format!(
-        "heapprof: only what has been in use for {seconds} s or longer; growth is what of it \
-         came to be that old in the last {seconds} s"
-    ));
-    pprof::to_bytes(&header, &profile)
+    Profile::new(stacks, &snapshot.modules, symbols, Hide::Allocator)
 }
 
 fn label(age: Duration) -> Label {

@@ -4,6 +4,7 @@
 //! Its figures are samples, which `pprof` scales up when it reads them: by the
 //! interval, and by the mean size of a record's objects.
 
+mod leaks;
 mod unscaled;
 
 use std::fmt::Write;
@@ -15,6 +16,7 @@ use super::{Symbols, View};
 use crate::memory::process::peak_resident_bytes;
 use crate::record::thread;
 use crate::snapshot::{Snapshot, Stats};
+pub(crate) use leaks::leaks_text;
 use unscaled::{Sampled, Unscaled};
 
 impl Snapshot {

@@ -1,9 +1,10 @@
 #![forbid(unsafe_code)]
 //! What there is to ask for, with a line about each.
 
-use super::Pprof;
 use super::named::Named;
+use super::{Pprof, leaks};
 use crate::snapshot::statistics;
+use crate::stages::stages;
 use crate::tasks;
 
 /// A profile, or what else Go's index lists.
@@ -17,7 +18,14 @@ pub(super) struct Entry {
 
 /// By name.
 pub(super) fn entries(pprof: &Pprof) -> Vec<Entry> {
-    let others = ["cmdline", "metrics", "profile", "stages", "symbol"];
+    let others = [
+        ("cmdline", 0),
+        ("leaks", leaks::count()),
+        ("metrics", 0),
+        ("profile", 0),
+        ("stages", stages().iter().len() as u64),
+        ("symbol", 0),
+    ];
     let records = statistics().map_or(0, |stats| stats.records);
     let threads = tasks::list().map_or(0, |tasks| tasks.len() as u64);
     let count = |named| match named {
@@ -27,12 +35,11 @@ pub(super) fn entries(pprof: &Pprof) -> Vec<Entry> {
     };
     let mut entries: Vec<Entry> = others
         .into_iter()
-        .filter(|&name| match name {
+        .filter(|&(name, _)| match name {
             "cmdline" => pprof.shows_command_line,
             "metrics" => cfg!(feature = "metrics"),
             _ => true,
         })
-        .map(|name| (name, 0))
         .chain(Named::ALL.map(|named| (named.name(), count(named))))
         .map(|(name, count)| Entry {
             name,
@@ -57,6 +64,10 @@ fn description(name: &str) -> &'static str {
              feature threads, which this program was built without."
         }
         "heap" => "What is in use now, by the call stack that allocated it.",
+        "leaks" => {
+            "What has been in use for ten minutes, or as long as the parameter older says, and how \
+             much of that grew."
+        }
         "metrics" => "Figures of the program's memory, for Prometheus.",
         "mutex" => "Holding locks that others wait for. This program records none.",
         "peak" => "What was in use when most was, by the call stack that allocated it.",

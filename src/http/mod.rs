@@ -29,6 +29,10 @@
 //! `stage=3` is the profile of the third, `stage=3&since=2` what has changed in it. `POST`
 //! with a form field `name` marks one, if [allowed](Pprof::accept_stages).
 //!
+//! `leaks?older=10m` has what has been in use for so long, and how much of it grew;
+//! `heap?labels=age` the age of everything, `labels=thread` the threads' names if they
+//! [are recorded](crate::label_threads).
+//!
 //! `profile` needs the feature `cpu`, and the stacks of `goroutine` the feature
 //! `threads`: both come from signal handlers, and [CPU_AND_THREADS.md] says what that
 //! does to a program.
@@ -67,6 +71,8 @@ mod cancellation;
 mod cpu;
 mod delta;
 mod entries;
+mod labels;
+mod leaks;
 mod limits;
 #[cfg(feature = "metrics")]
 mod metrics;

@@ -7,10 +7,11 @@ use http::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::answer::{self, Answer};
+use super::labels::{Labels, heap_with_ages};
 use super::named::Named;
 use super::pprof::Pprof;
 use super::query::Query;
-use super::{Cancellation, cpu, delta, entries, stages, symbol, ui};
+use super::{Cancellation, cpu, delta, entries, leaks, stages, symbol, ui};
 use crate::record::thread;
 
 const ROOT: &str = "/debug/pprof";
@@ -114,6 +115,7 @@ impl Pprof {
         match name {
             "" => self.quick(|| self.ui.index(&entries::entries(self))),
             "cmdline" if self.shows_command_line => command_line(),
+            leaks::NAME => self.quick(|| leaks::answer(&query)),
             #[cfg(feature = "metrics")]
             "metrics" => self.quick(super::metrics::answer),
             "profile" => self.cpu_profile(&query, cancellation),
@@ -141,8 +143,15 @@ impl Pprof {
 
     fn named(&self, named: Named, query: &Query, cancellation: &Cancellation) -> Answer {
         let debug = query.debug();
+        let labels = match Labels::of(named, query) {
+            Ok(labels) => labels,
+            Err(problem) => return bad_request(problem),
+        };
         let Some(seconds) = query.seconds() else {
-            return self.quick(|| named.answer(debug));
+            return self.quick(|| match labels {
+                Labels::Recorded => named.answer(debug),
+                Labels::WithAge => heap_with_ages(),
+            });
         };
         let Ok(seconds) = seconds else {
             return bad_request("invalid value for \"seconds\" - must be a positive integer");
