@@ -48,7 +48,6 @@ impl Version {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) version: Version,
-    pub(crate) folder: PathBuf,
     /// `None` without a limit.
     pub(crate) limit_bytes: Option<u64>,
     usage: File,
@@ -63,17 +62,16 @@ impl Group {
         let (memberships, mounts) = (read("/proc/self/cgroup"), read("/proc/self/mountinfo"));
         folders(&memberships, &mounts)
             .into_iter()
-            .filter_map(|(version, folder)| Self::open(version, folder).ok())
+            .filter_map(|(version, folder)| Self::open(version, &folder).ok())
             .collect()
     }
 
-    fn open(version: Version, folder: PathBuf) -> io::Result<Self> {
+    fn open(version: Version, folder: &Path) -> io::Result<Self> {
         Ok(Self {
             version,
             limit_bytes: parse_limit(&fs::read(folder.join(version.limit_file()))?),
             usage: File::open(folder.join(version.usage_file()))?,
             stat: File::open(folder.join("memory.stat"))?,
-            folder,
         })
     }
 

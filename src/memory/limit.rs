@@ -133,7 +133,6 @@ mod tests {
         let process = |virtual_bytes, resident_bytes| Statm {
             virtual_bytes,
             resident_bytes,
-            shared_bytes: 0,
         };
         let nearest = |process| {
             limits
