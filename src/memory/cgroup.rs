@@ -15,7 +15,7 @@ use super::text::{lines, number, read_again, unexpected, value_of};
 
 /// Which of the two interfaces a group is seen through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
+pub(super) enum Version {
     V1,
     V2,
 }
@@ -47,7 +47,7 @@ impl Version {
 /// A group with its files open.
 #[derive(Debug)]
 pub(crate) struct Group {
-    pub(crate) version: Version,
+    version: Version,
     /// `None` without a limit.
     pub(crate) limit_bytes: Option<u64>,
     usage: File,

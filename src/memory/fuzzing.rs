@@ -3,13 +3,13 @@
 
 use super::cgroup::{folders, parse_limit};
 use super::limit::parse_total;
-use super::process::{Rollup, Statm};
+use super::process::{ProcessMemory, Statm};
 use super::text::value_of;
 
 /// Whatever the bytes are, nothing panics.
 pub fn kernel_texts(data: &[u8]) {
     let _ = Statm::parse(data, 4096);
-    let _ = Rollup::parse(data);
+    let _ = ProcessMemory::parse(data);
     let _ = parse_limit(data);
     let _ = parse_total(data);
     let _ = value_of(data, "total_inactive_file");

@@ -2,31 +2,32 @@
 
 use std::fs;
 
-use super::cgroup::{Group, Version};
-use super::process::Statm;
+use super::cgroup::Group;
+use super::process::{Statm, StatmFile};
 use super::text::kilobytes_of;
 
-/// What sets a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LimitKind {
-    CgroupV2,
-    CgroupV1,
-    /// `RLIMIT_AS`: allocations fail, and Rust's programs then abort.
-    AddressSpace,
-    /// The machine's memory.
-    Machine,
-}
-
 /// How much of a limit is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
-    pub(crate) kind: LimitKind,
-    pub(crate) bytes: u64,
-    pub(crate) limit_bytes: u64,
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitTaken {
+    /// `cgroup`, `address space` (`RLIMIT_AS`: allocations fail, and Rust's programs then
+    /// abort) or `machine`.
+    pub name: &'static str,
+    /// What counts against it: of a control group, of the process's own or one around it, all
+    /// that is charged without the page cache.
+    pub bytes: u64,
+    /// The limit.
+    pub limit_bytes: u64,
 }
 
-impl Taken {
-    pub(crate) fn fraction(&self) -> f64 {
+impl LimitTaken {
+    /// The one of which the largest part is taken, as it is now.
+    pub(crate) fn nearest() -> Option<Self> {
+        let process = StatmFile::open().and_then(|file| file.read()).ok()?;
+        Limits::find().nearest(&process)
+    }
+
+    fn fraction(&self) -> f64 {
         self.bytes as f64 / self.limit_bytes as f64
     }
 }
@@ -61,22 +62,18 @@ impl Limits {
     /// processes' memory too, without the page cache, which the kernel gives up
     /// before it kills; against `RLIMIT_AS` the address space; against the
     /// machine's memory what of this process is resident.
-    pub(crate) fn nearest(&self, process: &Statm) -> Option<Taken> {
+    pub(crate) fn nearest(&self, process: &Statm) -> Option<LimitTaken> {
         let own = [
             (
-                LimitKind::AddressSpace,
+                "address space",
                 self.address_space_bytes,
                 process.virtual_bytes,
             ),
-            (
-                LimitKind::Machine,
-                self.machine_bytes,
-                process.resident_bytes,
-            ),
+            ("machine", self.machine_bytes, process.resident_bytes),
         ];
-        let own = own.into_iter().filter_map(|(kind, limit, bytes)| {
-            limit.map(|limit_bytes| Taken {
-                kind,
+        let own = own.into_iter().filter_map(|(name, limit, bytes)| {
+            limit.map(|limit_bytes| LimitTaken {
+                name,
                 bytes,
                 limit_bytes,
             })
@@ -89,14 +86,11 @@ impl Limits {
     }
 }
 
-fn taken_of(group: &Group) -> Option<Taken> {
+fn taken_of(group: &Group) -> Option<LimitTaken> {
     let usage = group.usage_bytes().ok()?;
     let page_cache = group.page_cache_bytes().unwrap_or(0);
-    Some(Taken {
-        kind: match group.version {
-            Version::V1 => LimitKind::CgroupV1,
-            Version::V2 => LimitKind::CgroupV2,
-        },
+    Some(LimitTaken {
+        name: "cgroup",
         bytes: usage.saturating_sub(page_cache),
         limit_bytes: group.limit_bytes?,
     })
@@ -121,7 +115,6 @@ pub(super) fn parse_total(text: &[u8]) -> Option<u64> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::memory::process::StatmFile;
 
     #[test]
     fn the_limit_that_is_nearest_is_told() {
@@ -137,11 +130,11 @@ mod tests {
         let nearest = |process| {
             limits
                 .nearest(&process)
-                .map(|taken| (taken.kind, taken.bytes))
+                .map(|taken| (taken.name, taken.bytes))
         };
-        let address_space = Some((LimitKind::AddressSpace, 512 << 20));
+        let address_space = Some(("address space", 512 << 20));
         assert_eq!(nearest(process(512 << 20, 100 << 20)), address_space);
-        let machine = Some((LimitKind::Machine, 1 << 33));
+        let machine = Some(("machine", 1 << 33));
         assert_eq!(nearest(process(1 << 28, 1 << 33)), machine);
         let none = Limits {
             groups: Vec::new(),
@@ -158,8 +151,7 @@ mod tests {
             Some(16 << 10)
         );
         assert_eq!(parse_total(b"MemTotal: 0 kB\n"), None);
-        let process = StatmFile::open().unwrap().read().unwrap();
-        let taken = Limits::find().nearest(&process).unwrap();
+        let taken = LimitTaken::nearest().unwrap();
         assert!(
             taken.fraction() > 0.0 && taken.fraction() < 1.0,
             "{taken:?}"

@@ -75,23 +75,25 @@ impl Status {
     }
 }
 
-/// What the kernel finds by walking the page tables, in `/proc/self/smaps_rollup`:
-/// about a millisecond for each GiB, and mappings cannot change meanwhile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rollup {
-    /// Resident memory.
-    pub(crate) resident_bytes: u64,
-    /// The same with what is shared divided among the sharers.
-    pub(crate) proportional_bytes: u64,
-    /// Of the resident memory, what no file is behind: heap and stacks.
-    pub(crate) anonymous_bytes: u64,
-    /// Of the resident memory, mapped files and shared memory.
-    pub(crate) file_bytes: u64,
-    /// Anonymous memory that was swapped out.
-    pub(crate) swap_bytes: u64,
+/// What the kernel says of the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProcessMemory {
+    /// Pages in memory (`Rss`).
+    pub resident_bytes: u64,
+    /// The same, with shared pages divided among those who share them (`Pss`).
+    pub proportional_bytes: u64,
+    /// Of the resident pages, those that no file is behind: heap and stacks (`Anonymous`).
+    pub anonymous_bytes: u64,
+    /// The other resident pages: programs, libraries, mapped files, shared memory.
+    pub file_bytes: u64,
+    /// Pages that were swapped out (`Swap`).
+    pub swap_bytes: u64,
 }
 
-impl Rollup {
+impl ProcessMemory {
+    /// By `/proc/self/smaps_rollup`, for which the kernel walks the page tables: about a
+    /// millisecond for each GiB, and mappings cannot change meanwhile.
     pub(crate) fn now() -> io::Result<Self> {
         let path = "/proc/self/smaps_rollup";
         Self::parse(&fs::read(path)?).ok_or_else(|| unexpected(path))
@@ -167,15 +169,15 @@ mod tests {
         let text = b"55f749f2f000-7ffcf4504000 ---p 00000000 00:00 0    [rollup]\n\
             Rss:                1652 kB\nPss:                 246 kB\nPss_Anon:            112 kB\n\
             Anonymous:           112 kB\nSwap:                  8 kB\nSwapPss:               4 kB\n";
-        let expected = Rollup {
+        let expected = ProcessMemory {
             resident_bytes: 1652 << 10,
             proportional_bytes: 246 << 10,
             anonymous_bytes: 112 << 10,
             file_bytes: 1540 << 10,
             swap_bytes: 8 << 10,
         };
-        assert_eq!(Rollup::parse(text), Some(expected));
-        assert_eq!(Rollup::parse(&text[..150]), None);
+        assert_eq!(ProcessMemory::parse(text), Some(expected));
+        assert_eq!(ProcessMemory::parse(&text[..150]), None);
     }
 
     #[test]
@@ -197,7 +199,7 @@ mod tests {
         const BYTES: u64 = 64 << 20;
         let block = std::hint::black_box(vec![1_u8; BYTES as usize]);
         let statm = StatmFile::open().unwrap().read().unwrap();
-        let rollup = Rollup::now().unwrap();
+        let rollup = ProcessMemory::now().unwrap();
         assert!(statm.resident_bytes >= BYTES);
         assert!(statm.virtual_bytes >= statm.resident_bytes);
         assert!(rollup.anonymous_bytes >= BYTES);

@@ -9,8 +9,8 @@ use crate::counts::Counts;
 use crate::error::Error;
 pub use crate::memory::allocator::AllocatorMemory;
 use crate::memory::cgroup::Group;
-use crate::memory::limit::{LimitKind, Limits};
-use crate::memory::process::{Rollup, StatmFile};
+pub use crate::memory::limit::LimitTaken;
+pub use crate::memory::process::ProcessMemory;
 use crate::record::recorder::RECORDER;
 use crate::record::thread;
 use crate::snapshot::{Stats, for_each_record};
@@ -40,22 +40,6 @@ pub struct Memory {
     pub own_bytes: u64,
 }
 
-/// What the kernel says of the process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ProcessMemory {
-    /// Pages in memory (`Rss`).
-    pub resident_bytes: u64,
-    /// The same, with shared pages divided among those who share them (`Pss`).
-    pub proportional_bytes: u64,
-    /// Of the resident pages, those that no file is behind: heap and stacks (`Anonymous`).
-    pub anonymous_bytes: u64,
-    /// The other resident pages: programs, libraries, mapped files, shared memory.
-    pub file_bytes: u64,
-    /// Pages that were swapped out (`Swap`).
-    pub swap_bytes: u64,
-}
-
 /// What is charged to the process's control group, other processes in it included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -66,19 +50,6 @@ pub struct CgroupMemory {
     pub page_cache_bytes: Option<u64>,
     /// The group's own limit, if it has one.
     pub limit_bytes: Option<u64>,
-}
-
-/// How much of a limit is taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LimitTaken {
-    /// `cgroup`, `address space` (`RLIMIT_AS`) or `machine`.
-    pub name: &'static str,
-    /// What counts against it: of a control group, of the process's own or one around it, all
-    /// that is charged without the page cache.
-    pub bytes: u64,
-    /// The limit.
-    pub limit_bytes: u64,
 }
 
 /// Looks at the process's memory from every side.
@@ -102,15 +73,9 @@ impl Memory {
         Self {
             in_use: stats.in_use,
             allocator: AllocatorMemory::now(RECORDER.below()),
-            process: Rollup::now().ok().map(|rollup| ProcessMemory {
-                resident_bytes: rollup.resident_bytes,
-                proportional_bytes: rollup.proportional_bytes,
-                anonymous_bytes: rollup.anonymous_bytes,
-                file_bytes: rollup.file_bytes,
-                swap_bytes: rollup.swap_bytes,
-            }),
+            process: ProcessMemory::now().ok(),
             cgroup: Group::all().first().and_then(CgroupMemory::of),
-            nearest_limit: LimitTaken::now(),
+            nearest_limit: LimitTaken::nearest(),
             own_bytes: stats.own_bytes + stats.resolved_frames_bytes,
         }
     }
@@ -122,22 +87,6 @@ impl CgroupMemory {
             usage_bytes: group.usage_bytes().ok()?,
             page_cache_bytes: group.page_cache_bytes().ok(),
             limit_bytes: group.limit_bytes,
-        })
-    }
-}
-
-impl LimitTaken {
-    fn now() -> Option<Self> {
-        let statm = StatmFile::open().and_then(|file| file.read()).ok()?;
-        let taken = Limits::find().nearest(&statm)?;
-        Some(Self {
-            name: match taken.kind {
-                LimitKind::CgroupV1 | LimitKind::CgroupV2 => "cgroup",
-                LimitKind::AddressSpace => "address space",
-                LimitKind::Machine => "machine",
-            },
-            bytes: taken.bytes,
-            limit_bytes: taken.limit_bytes,
         })
     }
 }
