@@ -71,33 +71,24 @@ fn jemalloc() -> Option<AllocatorMemory> {
 
 #[cfg(feature = "mimalloc")]
 fn mimalloc() -> Option<AllocatorMemory> {
-    let mut figures = [0_usize; 8];
-    let [
-        elapsed,
-        user,
-        system,
-        resident,
-        peak_resident,
-        committed,
-        peak_committed,
-        faults,
-    ] = figures.each_mut().map(std::ptr::from_mut);
-    // SAFETY: writes to each of these, which are ours.
+    let mut committed = 0_usize;
+    let unasked = std::ptr::null_mut();
+    // SAFETY: writes to `committed`, which is ours, and not to what is null: it is
+    // documented that each may be.
     unsafe {
         libmimalloc_sys::mi_process_info(
-            elapsed,
-            user,
-            system,
-            resident,
-            peak_resident,
-            committed,
-            peak_committed,
-            faults,
+            unasked,
+            unasked,
+            unasked,
+            unasked,
+            unasked,
+            &raw mut committed,
+            unasked,
+            unasked,
         );
     }
     // What it counts beyond that depends on how it was built; a release build counts no
     // blocks. Its resident memory is an estimate by what is committed.
-    let [_, _, _, _, _, committed, _, _] = figures;
     Some(AllocatorMemory {
         name: "mimalloc",
         active_bytes: Some(committed as u64),
