@@ -112,9 +112,12 @@ impl ProcessMemory {
     }
 }
 
-/// The most that was ever resident, in bytes. Linux keeps it to some pages.
-#[cfg(unix)]
+/// The most that this program ever had resident, in bytes.
+#[cfg(feature = "http")]
 pub(crate) fn peak_resident_bytes() -> Option<u64> {
+    if cfg!(target_os = "linux") {
+        return Some(Status::now().ok()?.peak_resident_bytes);
+    }
     // SAFETY: every byte of it may be zero.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is where the kernel may write.
@@ -126,11 +129,6 @@ pub(crate) fn peak_resident_bytes() -> Option<u64> {
     };
     let peak = u64::try_from(usage.ru_maxrss).ok()?;
     (!failed && peak > 0).then(|| peak * unit)
-}
-
-#[cfg(not(unix))]
-pub(crate) fn peak_resident_bytes() -> Option<u64> {
-    None
 }
 
 /// What times in `/proc` are counted in.
@@ -207,5 +205,30 @@ mod tests {
         let status = Status::now().unwrap();
         assert!(status.peak_resident_bytes >= BYTES);
         assert!(status.peak_resident_bytes >= status.resident_bytes);
+    }
+
+    /// A process that begins with its parent's memory counts that as its own peak, and
+    /// goes on counting it when another program takes its place.
+    #[cfg(all(feature = "http", target_os = "linux"))]
+    #[test]
+    fn a_peak_is_this_programs_own() {
+        const BYTES: u64 = 256 << 20;
+        const TELL: &str = "HEAPPROF_TEST_TELLS_ITS_PEAK";
+        let peak = peak_resident_bytes().unwrap();
+        if std::env::var_os(TELL).is_some() {
+            eprintln!("{peak}");
+            return;
+        }
+        drop(std::hint::black_box(vec![1_u8; BYTES as usize]));
+        assert!(peak_resident_bytes().unwrap() >= BYTES);
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture"])
+            .arg("memory::process::tests::a_peak_is_this_programs_own")
+            .env(TELL, "")
+            .output()
+            .unwrap();
+        let told = String::from_utf8(child.stderr).unwrap();
+        let childs: u64 = told.trim().parse().unwrap();
+        assert!((1..BYTES).contains(&childs), "{childs}");
     }
 }
