@@ -13,6 +13,7 @@ use super::heap::Memory;
 use super::profile::{Location, Profile, Sample};
 use super::tabs::append_aligned;
 use super::{Symbols, View};
+#[cfg(unix)]
 use crate::memory::process::peak_resident_bytes;
 use crate::record::thread;
 use crate::snapshot::{Snapshot, Stats};
@@ -143,10 +144,11 @@ fn write_statistics(text: &mut String, stats: &Stats) -> std::fmt::Result {
     ] {
         writeln!(text, "# {key} = {value}")?;
     }
-    match peak_resident_bytes() {
-        Some(bytes) => writeln!(text, "# MaxRSS = {bytes}"),
-        None => Ok(()),
+    #[cfg(unix)]
+    if let Some(bytes) = peak_resident_bytes() {
+        writeln!(text, "# MaxRSS = {bytes}")?;
     }
+    Ok(())
 }
 
 #[cfg(test)]
