@@ -18,7 +18,7 @@ pub(crate) fn uptime() -> Option<Duration> {
 
 /// Field 22. The second is the program's name in parentheses, and may have any of
 /// them, and spaces, inside.
-fn start_ticks(stat: &[u8]) -> Option<u64> {
+pub(super) fn start_ticks(stat: &[u8]) -> Option<u64> {
     let end = stat.iter().rposition(|&byte| byte == b')')?;
     let after = std::str::from_utf8(&stat[end + 1..]).ok()?;
     after.split_whitespace().nth(19)?.parse().ok()
