@@ -1,8 +1,31 @@
 //! What the tests of each allocator share.
 
-/// A block of memory that is written to, and hence resident.
+use heapprof::Memory;
+
+/// Blocks of memory that are written to, and hence resident.
 pub fn blocks(count: usize, size: usize) -> Vec<Vec<u8>> {
     (0..count).map(|i| vec![i as u8 | 1; size]).collect()
+}
+
+/// Frees the second of every two: their pages stay, half empty.
+pub fn drop_every_other(blocks: &mut Vec<Vec<u8>>) {
+    let mut keep = false;
+    blocks.retain(|_| {
+        keep = !keep;
+        keep
+    });
+}
+
+/// How much a part of the memory has.
+///
+/// # Panics
+/// If there is no such part.
+#[track_caller]
+pub fn part(memory: &Memory, name: &str) -> u64 {
+    let parts = memory.parts();
+    let part = parts.iter().find(|part| part.name == name);
+    part.unwrap_or_else(|| panic!("no {name} in\n{memory}"))
+        .bytes
 }
 
 /// `MiB` as bytes.

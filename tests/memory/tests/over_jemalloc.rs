@@ -1,19 +1,12 @@
 //! Over jemalloc, which tells everything.
 
-use heapprof::{Memory, memory};
-use heapprof_memory::{MIB, blocks, resident_by_status};
+use heapprof::memory;
+use heapprof_memory::{MIB, blocks, drop_every_other, part, resident_by_status};
 use tikv_jemallocator::Jemalloc;
 
 #[global_allocator]
 static ALLOC: heapprof::Alloc<Jemalloc> =
     heapprof::Alloc::new(Jemalloc).with_sample_interval(1 << 14);
-
-fn part(memory: &Memory, name: &str) -> u64 {
-    let parts = memory.parts();
-    let part = parts.iter().find(|part| part.name == name);
-    part.unwrap_or_else(|| panic!("no {name} in\n{memory}"))
-        .bytes
-}
 
 #[test]
 fn each_figure_is_where_it_belongs() {
@@ -49,12 +42,7 @@ fn each_figure_is_where_it_belongs() {
         sum >= process.resident_bytes && sum <= process.resident_bytes + full.own_bytes + 8 * MIB
     );
 
-    // Every other block goes: pages stay, half empty.
-    let mut keep = false;
-    held.retain(|_| {
-        keep = !keep;
-        keep
-    });
+    drop_every_other(&mut held);
     let holed = memory().expect("registered");
     println!("{holed}");
     let freed = 10_000 * 5_120;
