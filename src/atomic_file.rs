@@ -36,14 +36,16 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Removed when dropped, unless it was renamed.
-struct TemporaryFile {
-    file: File,
+#[derive(Debug)]
+pub(crate) struct TemporaryFile {
+    pub(crate) file: File,
     path: PathBuf,
     is_renamed: bool,
 }
 
 impl TemporaryFile {
-    fn create_beside(path: &Path) -> io::Result<Self> {
+    /// Its name is that of `path`, with the process and a number behind it.
+    pub(crate) fn create_beside(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let mut result = Err(io::ErrorKind::AlreadyExists.into());
         for _ in 0..ATTEMPTS {
@@ -61,7 +63,7 @@ impl TemporaryFile {
         result
     }
 
-    fn rename_to(mut self, path: &Path) -> io::Result<()> {
+    pub(crate) fn rename_to(mut self, path: &Path) -> io::Result<()> {
         fs::rename(&self.path, path)?;
         self.is_renamed = true;
         Ok(())

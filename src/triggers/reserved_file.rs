@@ -1,51 +1,46 @@
 //! A file that is open before it is needed, and visible only when it is whole.
 
 use std::ffi::CString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::atomic_file::TemporaryFile;
 
 /// See the module's description. What is written to it is gone with the process
 /// unless it was published.
 #[derive(Debug)]
-pub(super) struct ReservedFile {
-    file: File,
+pub(super) enum ReservedFile {
+    Nameless(File),
     /// Where the file system has no files without a name.
-    temporary: Option<PathBuf>,
+    Temporary(TemporaryFile),
 }
 
 impl ReservedFile {
     /// Opens one in the folder of `beside`, whose name a temporary one is made of.
     pub(super) fn open(beside: &Path) -> io::Result<Self> {
         let folder = beside.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut options = OpenOptions::new();
-        options.write(true).mode(0o600);
-        if let Ok(file) = options.clone().custom_flags(libc::O_TMPFILE).open(folder) {
-            return Ok(Self {
-                file,
-                temporary: None,
-            });
-        }
-        let mut name = beside.as_os_str().to_owned();
-        name.push(format!(".{}.0.tmp", std::process::id()));
-        let file = options.create_new(true).open(&name)?;
-        Ok(Self {
-            file,
-            temporary: Some(name.into()),
+        let nameless = OpenOptions::new()
+            .write(true)
+            .mode(0o600)
+            .custom_flags(libc::O_TMPFILE)
+            .open(folder);
+        Ok(match nameless {
+            Ok(file) => Self::Nameless(file),
+            Err(_) => Self::Temporary(TemporaryFile::create_beside(beside)?),
         })
     }
 
     /// Gives the file its name. There must be none of that name.
-    pub(super) fn publish(mut self, path: &Path) -> io::Result<()> {
-        if let Some(temporary) = &self.temporary {
-            fs::rename(temporary, path)?;
-            self.temporary = None;
-            return Ok(());
-        }
-        let own = CString::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
+    pub(super) fn publish(self, path: &Path) -> io::Result<()> {
+        let file = match self {
+            Self::Nameless(file) => file,
+            Self::Temporary(temporary) => return temporary.rename_to(path),
+        };
+        let own = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
         let path = CString::new(path.as_os_str().as_bytes())?;
         // SAFETY: strings that end; the call reads nothing else.
         let linked = unsafe {
@@ -66,19 +61,27 @@ impl ReservedFile {
 
     /// Forces what was written to the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_all()
+        self.file().sync_all()
     }
 
     /// Empties it after a failure, to be used again.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.rewind()
+        let mut file = self.file();
+        file.set_len(0)?;
+        file.rewind()
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Self::Nameless(file) => file,
+            Self::Temporary(temporary) => &temporary.file,
+        }
     }
 }
 
 impl Write for ReservedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        self.file().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -86,16 +89,10 @@ impl Write for ReservedFile {
     }
 }
 
-impl Drop for ReservedFile {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            let _ = fs::remove_file(temporary);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -118,13 +115,11 @@ mod tests {
         drop(ReservedFile::open(&path).unwrap());
         assert_eq!(names(), 1, "{before} before");
         // Elsewhere than on Linux's own file systems.
-        let temporary = folder.join("other.1.0.tmp");
-        let file = File::create(&temporary).unwrap();
-        let named = ReservedFile {
-            file,
-            temporary: Some(temporary),
-        };
-        named.publish(&folder.join("other")).unwrap();
+        let other = folder.join("other");
+        let temporary = || ReservedFile::Temporary(TemporaryFile::create_beside(&other).unwrap());
+        drop(temporary());
+        assert_eq!(names(), 1);
+        temporary().publish(&other).unwrap();
         assert_eq!(names(), 2);
         fs::remove_dir_all(&folder).unwrap();
     }
