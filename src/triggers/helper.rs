@@ -88,7 +88,7 @@ impl Helper {
 
     fn run(&mut self) {
         loop {
-            let calls = self.waiter.wait(Some(self.patience()));
+            let calls = self.waiter.wait(self.patience());
             if calls.has(Call::Stop) {
                 return;
             }

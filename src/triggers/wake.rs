@@ -54,13 +54,13 @@ impl Waker {
 }
 
 impl Waiter {
-    /// Waits to be called, or until time is up; without a time, for ever.
-    pub(super) fn wait(&self, time: Option<Duration>) -> Calls {
+    /// Waits to be called, or until time is up.
+    pub(super) fn wait(&self, time: Duration) -> Calls {
         let mut calls = Calls::default();
         // No time at all would be an error.
-        let time = time.map(|time| time.max(Duration::from_millis(1)));
-        if self.0.set_read_timeout(time).is_err() {
-            std::thread::sleep(time.unwrap_or(Duration::from_secs(1)));
+        let time = time.max(Duration::from_millis(1));
+        if self.0.set_read_timeout(Some(time)).is_err() {
+            std::thread::sleep(time);
         }
         let mut bytes = [0; 64];
         match (&self.0).read(&mut bytes) {
@@ -83,11 +83,11 @@ mod tests {
     #[test]
     fn calls_are_heard_once() {
         let (waker, waiter) = pair().unwrap();
-        let soon = Some(Duration::ZERO);
+        let (soon, later) = (Duration::ZERO, Duration::from_secs(60));
         assert_eq!(waiter.wait(soon), Calls::default());
         waker.call(Call::Signal);
         waker.call(Call::Signal);
-        let calls = waiter.wait(None);
+        let calls = waiter.wait(later);
         assert!(calls.has(Call::Signal) && !calls.has(Call::Exit) && !calls.has(Call::Stop));
         assert_eq!(waiter.wait(soon), Calls::default());
         // Nobody listens, and nobody waits.
@@ -95,9 +95,9 @@ mod tests {
             waker.call(Call::Exit);
         }
         drop(waker);
-        let mut calls = waiter.wait(None);
+        let mut calls = waiter.wait(later);
         while !calls.has(Call::Stop) {
-            calls = waiter.wait(None);
+            calls = waiter.wait(later);
         }
     }
 }
