@@ -71,15 +71,16 @@ impl Handled {
         if is_of_this_process(of_parent) || taken.is_err() {
             return Err(Error::SignalInUse(signal));
         }
+        // From here on it is undone by being dropped.
+        let handled = Self {
+            signal,
+            waker: Some(waker),
+        };
         match action(signal, Some(&handler_action())) {
-            Ok(before) if is_free(&before) || is_inherited => Ok(Self {
-                signal,
-                waker: Some(waker),
-            }),
+            Ok(before) if is_free(&before) || is_inherited => Ok(handled),
             // Someone was faster.
             Ok(before) => {
                 let _ = action(signal, Some(&before));
-                socket.store(0, Ordering::Relaxed);
                 Err(Error::SignalInUse(signal))
             }
             Err(source) => Err(Error::Trigger(format!("signal {signal}: {source}"))),
@@ -119,8 +120,8 @@ extern "C" fn wake(signal: i32) {
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above. What was interrupted may be about to look at it.
     let before = unsafe { *errno };
-    // SAFETY: sends from our own byte, to a socket of ours. It does not wait,
-    //, and may be called in signal handlers.
+    // SAFETY: sends our own byte to a socket of ours. The call does not wait, and may
+    // be made in signal handlers.
     unsafe {
         libc::send(
             (socket as u32).cast_signed(),
