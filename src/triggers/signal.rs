@@ -67,8 +67,11 @@ impl Handled {
             return Err(Error::SignalInUse(signal));
         }
         let own = packed(waker.socket().as_raw_fd());
-        let taken = socket.compare_exchange(of_parent, own, Ordering::Relaxed, Ordering::Relaxed);
-        if is_of_this_process(of_parent) || taken.is_err() {
+        let is_taken = is_of_this_process(of_parent)
+            || socket
+                .compare_exchange(of_parent, own, Ordering::Relaxed, Ordering::Relaxed)
+                .is_err();
+        if is_taken {
             return Err(Error::SignalInUse(signal));
         }
         // From here on it is undone by being dropped.
@@ -176,5 +179,31 @@ pub(super) fn keep_others_away(own: Option<i32>) {
             libc::sigdelset(set.as_mut_ptr(), own);
         }
         libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::triggers::wake;
+
+    #[test]
+    fn who_is_refused_takes_nothing_from_who_was_first() {
+        // Ignored by default.
+        let signal = libc::SIGURG;
+        let (waker, waiter) = wake::pair().unwrap();
+        let first = Handled::install(signal, Arc::new(waker)).unwrap();
+        // The program does without it for a while.
+        let ours = action(signal, Some(&default_action())).unwrap();
+        let (other, _other_waiter) = wake::pair().unwrap();
+        let refused = Handled::install(signal, Arc::new(other));
+        assert!(matches!(refused, Err(Error::SignalInUse(_))), "{refused:?}");
+        action(signal, Some(&ours)).unwrap();
+        // SAFETY: the signal is handled.
+        unsafe { libc::raise(signal) };
+        assert!(waiter.wait(Duration::from_secs(10)).has(Call::Signal));
+        drop(first);
     }
 }
