@@ -11,6 +11,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::counts::Counts;
 use crate::error::Error;
 use crate::module::Module;
+#[cfg(unix)]
+use crate::overview::Memory;
 use crate::record::thread;
 use crate::snapshot::{Record, Snapshot, Stats};
 
@@ -46,7 +48,7 @@ static STAGES: Mutex<Stages> = Mutex::new(Stages {
 /// oldest goes, and is counted. Control characters in the name become spaces, and
 /// what is longer than 100 characters is cut.
 ///
-/// Costs what [`Snapshot::take`] and [`Snapshot::since`] cost.
+/// Costs what [`Snapshot::take`], [`Snapshot::since`] and [`memory`](crate::memory()) cost.
 ///
 /// # Errors
 ///
@@ -56,7 +58,8 @@ pub fn stage(name: &str) -> Result<Stage, Error> {
     // Held meanwhile, so that stages are in the order of their snapshots.
     let mut stages = lock();
     let snapshot = Snapshot::take()?;
-    Ok(stages.add(name, snapshot, Resident::now()))
+    let process = Process::now(&snapshot.stats);
+    Ok(stages.add(name, snapshot, process))
 }
 
 /// The stages that are kept, with all that belongs to them.
@@ -83,7 +86,7 @@ pub struct Stage {
     pub in_use: Counts,
     /// Distinct records (stack and size class) that there were.
     pub records: u64,
-    /// How much memory the process had. Linux only.
+    /// How much memory the process had, by the same account as its peak. Linux only.
     pub resident_bytes: Option<u64>,
     /// The most that the process ever had until then. Linux only.
     ///
@@ -93,6 +96,9 @@ pub struct Stage {
     /// Whether that was reached since the stage before, or since the program's start.
     /// If not, all that is known of the time between is that it was less.
     pub peak_is_new: bool,
+    /// Where the memory was: what the allocator, the kernel and the control group said.
+    #[cfg(unix)]
+    pub memory: Memory,
     /// How what is in use differs from the stage before. The first has none.
     pub change: Option<Counts>,
 }
@@ -117,11 +123,13 @@ struct Kept {
     stats: Stats,
 }
 
-/// What the kernel says of the process.
-#[derive(Clone, Copy, Debug, Default)]
-struct Resident {
-    bytes: Option<u64>,
-    peak_bytes: Option<u64>,
+/// What is known of the process, beside its profile.
+#[derive(Clone, Debug)]
+struct Process {
+    resident_bytes: Option<u64>,
+    peak_resident_bytes: Option<u64>,
+    #[cfg(unix)]
+    memory: Memory,
 }
 
 impl Stages {
@@ -163,11 +171,11 @@ impl Stages {
         })
     }
 
-    fn add(&mut self, name: &str, snapshot: Snapshot, resident: Resident) -> Stage {
+    fn add(&mut self, name: &str, snapshot: Snapshot, process: Process) -> Stage {
         let before = self.kept.last().map(|kept| &kept.stage);
         // The kernel's counts are to some hundred KiB, and a mark may seem to fall.
         let peak_before = before.and_then(|before| before.peak_resident_bytes);
-        let peak = resident.peak_bytes.max(peak_before);
+        let peak = process.peak_resident_bytes.max(peak_before);
         let change = before
             .and_then(|before| self.snapshot(before.number))
             .map(|before| snapshot.since(&before));
@@ -177,9 +185,11 @@ impl Stages {
             taken_at: snapshot.taken_at,
             in_use: snapshot.stats.in_use,
             records: snapshot.stats.records,
-            resident_bytes: resident.bytes,
+            resident_bytes: process.resident_bytes,
             peak_resident_bytes: peak,
             peak_is_new: peak > peak_before,
+            #[cfg(unix)]
+            memory: process.memory,
             change: change.as_ref().map(|change| change.stats.in_use),
         };
         self.kept.push(Kept {
@@ -233,23 +243,23 @@ fn one_line(name: &str) -> String {
     name.chars().take(MAX_NAME_CHARS).map(visible).collect()
 }
 
-impl Resident {
+impl Process {
     #[cfg(unix)]
-    fn now() -> Self {
-        use crate::memory::process::Status;
-
-        Status::now().map_or_else(
-            |_| Self::default(),
-            |status| Self {
-                bytes: Some(status.resident_bytes),
-                peak_bytes: Some(status.peak_resident_bytes),
-            },
-        )
+    fn now(stats: &Stats) -> Self {
+        let status = crate::memory::process::Status::now().ok();
+        Self {
+            resident_bytes: status.map(|status| status.resident_bytes),
+            peak_resident_bytes: status.map(|status| status.peak_resident_bytes),
+            memory: Memory::now(stats),
+        }
     }
 
     #[cfg(not(unix))]
-    fn now() -> Self {
-        Self::default()
+    fn now(_: &Stats) -> Self {
+        Self {
+            resident_bytes: None,
+            peak_resident_bytes: None,
+        }
     }
 }
 

@@ -97,6 +97,7 @@ fn page(stages: &Stages, accepts_stages: bool) -> String {
             }
             @if stages.iter().len() > 1 { (difference(stages)) }
             @if accepts_stages { (new_stage()) }
+            (where_it_was(stages))
         }
     };
     let page = Page {
@@ -194,6 +195,39 @@ fn new_stage() -> Markup {
             button { "Mark" }
         }
     }
+}
+
+#[cfg(unix)]
+fn where_it_was(stages: &Stages) -> Markup {
+    let (names, rows) = stages.parts();
+    html! {
+        @if !rows.is_empty() {
+            h2 #where { "Where it was" }
+            div class="scrolls" tabindex="0" role="region" aria-labelledby="where" {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "MiB" }
+                            @for name in names { th scope="col" class="figure" { (name) } }
+                        }
+                    }
+                    tbody {
+                        @for (stage, row) in stages.iter().zip(rows) {
+                            tr {
+                                th scope="row" { (stage.number) ": " (stage.name) }
+                                @for cell in row { td class="figure" { (cell) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn where_it_was(_: &Stages) -> Markup {
+    Markup::default()
 }
 
 #[cfg(test)]

@@ -7,6 +7,10 @@ use std::time::SystemTime;
 
 use super::{Stage, Stages};
 use crate::counts::Counts;
+#[cfg(all(feature = "http", unix))]
+use crate::overview::Part;
+#[cfg(unix)]
+use crate::overview::{AllocatorMemory, ProcessMemory};
 
 /// Column heads, and whether a column holds figures.
 pub(crate) const COLUMNS: [(&str, bool); 12] = [
@@ -26,7 +30,10 @@ pub(crate) const COLUMNS: [(&str, bool); 12] = [
 
 const CSV_HEAD: &str = "number,name,unix_seconds,in_use_bytes,in_use_low_bytes,in_use_high_bytes,\
     in_use_objects,records,resident_bytes,peak_resident_bytes,peak_is_new,change_bytes,\
-    change_low_bytes,change_high_bytes,beyond_noise";
+    change_low_bytes,change_high_bytes,beyond_noise,allocator_allocated_bytes,\
+    allocator_active_bytes,allocator_metadata_bytes,allocator_resident_bytes,\
+    allocator_mapped_bytes,allocator_retained_bytes,proportional_bytes,anonymous_bytes,file_bytes,\
+    swap_bytes,cgroup_usage_bytes,cgroup_page_cache_bytes,cgroup_limit_bytes,own_bytes";
 
 /// Of the column of names.
 pub(crate) const NAME_HEAD: &str = "Stage";
@@ -54,7 +61,8 @@ impl Stages {
         let mut text = format!("{CSV_HEAD}\n");
         for stage in self.iter() {
             // Writing to a string does not fail.
-            let _ = writeln!(text, "{}", csv_fields(stage).join(","));
+            let memory = memory_bytes(stage).map(optional);
+            let _ = writeln!(text, "{},{}", csv_fields(stage).join(","), memory.join(","));
         }
         text
     }
@@ -87,6 +95,22 @@ impl Stages {
                 }),
             ]
         })
+    }
+
+    /// Where the memory was: the names of its parts, and their MiB at each stage.
+    #[cfg(all(feature = "http", unix))]
+    pub(crate) fn parts(&self) -> (Vec<&'static str>, Vec<Vec<String>>) {
+        let parts: Vec<_> = self.iter().map(|stage| stage.memory.parts()).collect();
+        // At some stage the kernel may not have told all of them.
+        let most = parts.iter().max_by_key(|parts| parts.len());
+        let names: Vec<_> = most.into_iter().flatten().map(|part| part.name).collect();
+        let cell = |parts: &[Part], name: &str| {
+            let part = parts.iter().find(|part| part.name == name);
+            part.map_or(NOTHING.into(), |part| mib(part.bytes))
+        };
+        let row = |parts: &Vec<Part>| names.iter().map(|name| cell(parts, name)).collect();
+        let rows = parts.iter().map(row).collect();
+        (names, rows)
     }
 
     fn note(&self) -> Option<String> {
@@ -162,8 +186,11 @@ fn escaped(cell: &str) -> String {
     text
 }
 
+fn optional(number: Option<u64>) -> String {
+    number.map_or(String::new(), |number| number.to_string())
+}
+
 fn csv_fields(stage: &Stage) -> [String; 15] {
-    let optional = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
     let ends = |interval: RangeInclusive<i64>| interval.into_inner();
     let (low, high) = ends(stage.in_use.confidence_interval_bytes());
     let change =
@@ -188,4 +215,35 @@ fn csv_fields(stage: &Stage) -> [String; 15] {
         change(|change| change.confidence_interval_bytes().end().to_string()),
         change(|change| change.is_beyond_noise().to_string()),
     ]
+}
+
+/// The rest of its fields.
+#[cfg(unix)]
+fn memory_bytes(stage: &Stage) -> [Option<u64>; 14] {
+    let memory = &stage.memory;
+    let allocator =
+        |figure: fn(&AllocatorMemory) -> Option<u64>| figure(memory.allocator.as_ref()?);
+    let process = |figure: fn(&ProcessMemory) -> u64| memory.process.as_ref().map(figure);
+    let cgroup = memory.cgroup.as_ref();
+    [
+        allocator(|memory| memory.allocated_bytes),
+        allocator(|memory| memory.active_bytes),
+        allocator(|memory| memory.metadata_bytes),
+        allocator(|memory| memory.resident_bytes),
+        allocator(|memory| memory.mapped_bytes),
+        allocator(|memory| memory.retained_bytes),
+        process(|memory| memory.proportional_bytes),
+        process(|memory| memory.anonymous_bytes),
+        process(|memory| memory.file_bytes),
+        process(|memory| memory.swap_bytes),
+        cgroup.map(|cgroup| cgroup.usage_bytes),
+        cgroup.and_then(|cgroup| cgroup.page_cache_bytes),
+        cgroup.and_then(|cgroup| cgroup.limit_bytes),
+        Some(memory.own_bytes),
+    ]
+}
+
+#[cfg(not(unix))]
+fn memory_bytes(_: &Stage) -> [Option<u64>; 14] {
+    [None; 14]
 }
