@@ -111,6 +111,21 @@ const tests = {
     await close(page);
   },
 
+  async "the memory is divided"() {
+    const page = await open("");
+    const rows = await page.locator(".places tr").evaluateAll((rows) =>
+      rows.map((row) => ({ name: row.cells[0].textContent, bytes: row.cells[1].textContent })),
+    );
+    assert.ok(rows.length >= 4, rows.length);
+    for (const { name, bytes } of rows) assert.match(bytes, /^[\d.]+ [KMG]?i?B$/, name);
+    const all = page.locator("details pre");
+    assert.ok(!(await all.isVisible()));
+    await page.locator("summary").click();
+    assert.match(await all.textContent(), /resident +\d+\.\d+/);
+    assert.ok(await all.isVisible());
+    await close(page);
+  },
+
   async "two snapshots are compared"() {
     const page = await open("");
     for (const count of [1, 2]) {

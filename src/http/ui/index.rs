@@ -71,6 +71,7 @@ impl Ui {
                         (self.snapshot_section())
                     }
                 }
+                (where_it_is(now))
                 section aria-labelledby="profiles" {
                     h2 #profiles { "Profiles" }
                     (profiles(entries))
@@ -137,6 +138,16 @@ fn chart() -> Markup {
         }
         noscript { p.about { "With JavaScript there is a chart here." } }
     }
+}
+
+#[cfg(unix)]
+fn where_it_is(now: &Now) -> Markup {
+    now.stats().map(super::places::section).unwrap_or_default()
+}
+
+#[cfg(not(unix))]
+fn where_it_is(_: &Now) -> Markup {
+    Markup::default()
 }
 
 fn views(has_growth: bool) -> Markup {

@@ -8,6 +8,8 @@ mod flamegraph;
 mod index;
 mod layout;
 mod now;
+#[cfg(unix)]
+mod places;
 mod recent;
 mod snapshots;
 mod top;

@@ -37,6 +37,12 @@ impl Now {
         }
     }
 
+    /// Of the heap.
+    #[cfg(unix)]
+    pub(super) fn stats(&self) -> Option<&Stats> {
+        self.stats.as_ref()
+    }
+
     pub(super) fn in_use_bytes(&self) -> Option<i64> {
         Some(self.stats.as_ref()?.in_use.bytes)
     }
