@@ -199,6 +199,7 @@ impl Helper {
     }
 }
 
+/// One number, which says nothing of any other: Relaxed.
 fn cut_stacks() -> u64 {
     RECORDER.tallies().cut_stacks.load(Ordering::Relaxed)
 }
