@@ -9,6 +9,10 @@ use serde_json::Value;
 use crate::contenders::Contender;
 use crate::{Result, root};
 
+/// Every function begins on a cache line, in every program: where a linker happens
+/// to put them is 10 % of an allocation that takes 5 ns.
+const ALIGNED: &str = "-C llvm-args=-align-all-functions=6";
+
 /// The contenders that could be built, and why others could not.
 pub(crate) struct Built {
     pub(crate) programs: Vec<Program>,
@@ -63,9 +67,9 @@ fn one(contender: &Contender) -> Result<std::result::Result<(PathBuf, PathBuf), 
         "stock"
     });
     let flags = if *frame_pointers {
-        "-C force-frame-pointers=yes"
+        format!("{ALIGNED} -C force-frame-pointers=yes")
     } else {
-        ""
+        ALIGNED.to_owned()
     };
     eprintln!("building {}", contender.name);
     let output = Command::new("cargo")

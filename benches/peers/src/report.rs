@@ -24,6 +24,8 @@ Every contender is a program of its own that runs the same workloads. They run i
 rounds fixed beforehand; no run is left out, and all are in [benches/peers/runs.csv](benches/peers/runs.csv). A program warms up and times
 nine batches; its figure is their median. In each round it is divided by the figure of the same allocator without
 profiling: 1.00 is no cost. The tables show the medians over the rounds, with 95 % intervals by bootstrap over the rounds.
+Two kinds of luck are taken out, each worth 10 % and more of what an allocation takes: every batch meets a heap of another
+layout (in one round the same for all programs), and in every program all functions begin on a cache line.
 Every profiler takes a sample every 512 KiB on average, but for those that record every allocation. pprof-alloc and
 dial9 need a program built with frame pointers; they are set against the system's allocator built in the same way.
 

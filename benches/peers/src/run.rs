@@ -30,7 +30,7 @@ pub(crate) fn rounds(
         for workload in figures.workloads.clone() {
             eprint!("\rround {round} of {rounds}: {:20}", workload.name);
             for program in programs {
-                let run = one(program, &workload).map_err(|error| {
+                let run = one(program, &workload, round).map_err(|error| {
                     format!("{}, {}: {error}", program.contender.name, workload.name)
                 })?;
                 figures.push(&program.contender, &workload, run);
@@ -56,10 +56,11 @@ fn workloads(program: &Program) -> Result<Vec<Workload>> {
     Ok(listing.lines().filter_map(workload).collect())
 }
 
-fn one(program: &Program, workload: &Workload) -> Result<Run> {
+/// In one round, every program meets the same layouts.
+fn one(program: &Program, workload: &Workload, round: usize) -> Result<Run> {
     let mut command = Command::new(&program.path);
     command
-        .arg(&workload.name)
+        .args([&workload.name, &round.to_string()])
         .env_remove("HEAPPROF_SAMPLE_INTERVAL")
         .envs(program.contender.environment.iter().copied())
         .stdin(Stdio::piped())

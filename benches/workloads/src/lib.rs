@@ -7,6 +7,7 @@
 
 mod application;
 mod blocks;
+mod layout;
 mod live_heap;
 mod server;
 mod usage;
@@ -14,6 +15,8 @@ mod usage;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+use layout::Layouts;
 
 /// Something to do over and over.
 #[derive(Clone, Copy, Debug)]
@@ -126,8 +129,9 @@ const BATCH_TIME: Duration = Duration::from_millis(10);
 /// The `main` of a contender: runs the workload that the first argument names.
 ///
 /// It prints `ns` and the nanoseconds per operation of each batch, a line each,
-/// and in the end `peak_kib` and the most memory that was resident. Without an
-/// argument it prints the workloads: name, kind, what one operation is, with tabs
+/// and in the end `peak_kib` and the most memory that was resident. A second
+/// argument, a number, chooses the layouts of the heap that the batches meet. Without
+/// an argument it prints the workloads: name, kind, what one operation is, with tabs
 /// between. With `live_heap MIB` it prints what so large a heap takes.
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -144,7 +148,8 @@ pub fn main() -> ExitCode {
     } else if name == "live_heap" {
         return live_heap::main(arguments);
     } else if let Some(workload) = ALL.iter().find(|workload| workload.name == name) {
-        for nanoseconds in workload.time() {
+        let seed = arguments.next().and_then(|seed| seed.parse().ok());
+        for nanoseconds in workload.time(Layouts::new(seed.unwrap_or(0))) {
             println!("ns {nanoseconds:.4}");
         }
     } else {
@@ -157,13 +162,15 @@ pub fn main() -> ExitCode {
 
 impl Workload {
     /// Nanoseconds per operation of each of [`BATCHES`] batches, after enough
-    /// operations for caches, tables and pools to be warm.
-    fn time(&self) -> [f64; BATCHES] {
+    /// operations for caches, tables and pools to be warm. Each batch meets a heap
+    /// of another layout.
+    fn time(&self, mut layouts: Layouts) -> [f64; BATCHES] {
         let mut operations = 64;
         while self.batch(operations).0 < BATCH_TIME {
             operations *= 2;
         }
         std::array::from_fn(|_| {
+            layouts.next();
             let (elapsed, done) = self.batch(operations);
             elapsed.as_secs_f64() * 1e9 / done as f64
         })
@@ -182,7 +189,11 @@ struct Random(u64);
 
 impl Random {
     const fn new() -> Self {
-        Self(0x9E37_79B9_7F4A_7C15)
+        Self::seeded(0)
+    }
+
+    const fn seeded(seed: u32) -> Self {
+        Self(0x9E37_79B9_7F4A_7C15 ^ seed as u64)
     }
 
     fn next(&mut self) -> u64 {
