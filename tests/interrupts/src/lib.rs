@@ -1,15 +1,14 @@
 //! What the tests of signals share: asking for profiles, and threads to be found
 //! in them.
 
-pub mod small;
-
 use std::fs;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heapprof::http::{Cancellation, Pprof};
 use heapprof_end_to_end::Profile;
+use heapprof_hostile::ended::within;
 
 /// The status and the body of an answer.
 pub fn get(target: &str) -> (u16, Vec<u8>) {
@@ -41,12 +40,12 @@ pub fn profile(target: &str) -> (Profile, Vec<u8>) {
 
 /// A thread that waits in `read(2)` until it is told to end.
 #[derive(Debug)]
-pub struct Reader {
+pub struct ThreadInRead {
     thread: JoinHandle<u8>,
     pipe: PipeWriter,
 }
 
-impl Reader {
+impl ThreadInRead {
     /// Starts one. Names have at most 15 bytes.
     ///
     /// # Panics
@@ -84,11 +83,8 @@ fn wait_in_read(mut reader: PipeReader) -> u8 {
 /// # Panics
 /// If it is not for a minute.
 pub fn wait_for(mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it never came");
-        thread::sleep(Duration::from_millis(1));
-    }
+    let came = within(Duration::from_secs(60), || is_so().then_some(()));
+    assert!(came.is_some(), "it never came");
 }
 
 /// The state of the thread of this name, as the kernel abbreviates it.

@@ -5,8 +5,9 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use heapprof_end_to_end::{Reader as Pprof, scale};
-use heapprof_interrupts::{Reader, profile, text, wait_for};
+use heapprof_end_to_end::{Reader, scale};
+use heapprof_hostile::posix::Thread;
+use heapprof_interrupts::{ThreadInRead, profile, text, wait_for};
 
 /// Every allocation is a sample: the recorder is interrupted as well.
 #[global_allocator]
@@ -37,7 +38,7 @@ fn has(stack: &[String], name: &str) -> bool {
 
 #[test]
 fn a_thread_in_a_system_call_goes_on_waiting() {
-    let reader = Reader::start("in a read");
+    let reader = ThreadInRead::start("in a read");
     let mut answers = 0;
     while answers < ROUNDS {
         let [stack] = &stacks("in a read")[..] else {
@@ -91,8 +92,6 @@ fn a_thread_that_blocks_the_signal_is_counted_and_left_alone() {
 
 #[test]
 fn the_smallest_stack_there_is_is_large_enough() {
-    use heapprof_interrupts::small::Thread;
-
     static ROUND: AtomicUsize = AtomicUsize::new(0);
     extern "C" fn body(_: *mut libc::c_void) -> *mut libc::c_void {
         // SAFETY: names this thread.
@@ -184,7 +183,7 @@ fn threads_in_the_middle_of_malloc_and_of_a_sample() {
 
 #[test]
 fn the_texts_are_gos() {
-    let readers = [(); 3].map(|()| Reader::start("a b \"c\""));
+    let readers = [(); 3].map(|()| ThreadInRead::start("a b \"c\""));
     let mut grouped = String::new();
     wait_for(|| {
         grouped = text("goroutine?debug=1");
@@ -226,12 +225,12 @@ fn the_texts_are_gos() {
         (without_stacks.as_bytes(), "Type: threadcreate"),
     ] {
         std::fs::write(&file, content).unwrap();
-        for reader in Pprof::both() {
+        for reader in Reader::both() {
             let top = reader.run(["-top".as_ref(), "-cum".as_ref(), file.path().as_os_str()]);
             assert!(top.contains(name), "{top}");
         }
     }
-    readers.into_iter().for_each(Reader::end);
+    readers.into_iter().for_each(ThreadInRead::end);
 }
 
 #[test]
@@ -258,7 +257,7 @@ fn numbers_alone() {
         assert!(profile.all().is_empty());
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, bytes).unwrap();
-        for reader in Pprof::both() {
+        for reader in Reader::both() {
             reader.run(["-raw".as_ref(), file.path().as_os_str()]);
         }
     }
@@ -267,11 +266,11 @@ fn numbers_alone() {
 /// What came and what went between two moments.
 #[test]
 fn a_delta_counts_both_ways() {
-    let leaves = Reader::start("leaves");
+    let leaves = ThreadInRead::start("leaves");
     let delta = thread::spawn(|| profile("goroutine?seconds=2").0);
     thread::sleep(std::time::Duration::from_secs(1));
     leaves.end();
-    let comes = Reader::start("comes");
+    let comes = ThreadInRead::start("comes");
     let profile = delta.join().unwrap();
     let count = |name: &str| -> i64 {
         let samples = profile.all().into_iter();
