@@ -1,3 +1,4 @@
+#![forbid(unsafe_code)]
 //! What can go wrong, in words that name the mend.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+#![forbid(unsafe_code)]
 //! What is, or was, loaded where.
 
 use std::path::PathBuf;

@@ -1,3 +1,4 @@
+#![forbid(unsafe_code)]
 //! `/debug/pprof` over HTTP, as Go's programs have it.
 //!
 //! One line serves it, on a thread of its own:

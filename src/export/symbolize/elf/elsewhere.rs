@@ -1,3 +1,4 @@
+#![forbid(unsafe_code)]
 //! Files of a program that does not run here, or not any more.
 
 use std::path::{Path, PathBuf};
