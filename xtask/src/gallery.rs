@@ -1,5 +1,5 @@
-//! The pictures of `docs/pictures`: the example `serve` in a browser, and its profile
-//! as `go tool pprof` draws it.
+//! The pictures of `docs/pictures`: examples in a browser and in a terminal, and
+//! their profiles as `go tool pprof` draws them.
 
 use std::fs;
 use std::net::TcpStream;
@@ -11,44 +11,56 @@ use std::time::Duration;
 use crate::command::Command;
 use crate::tools::{self, Tools};
 use crate::workspace::Workspace;
-use crate::{Failure, Result, Steps, cargo};
+use crate::{Failure, Result, Steps, cargo, debian};
 
-/// Where the example serves.
+/// Where the example `serve` listens.
 const ADDRESS: &str = "127.0.0.1:8282";
 const URL: &str = "http://127.0.0.1:8282/debug/pprof/";
+
+/// The examples that are built, `serve` first.
+const EXAMPLES: [&str; 6] = ["serve", "peak", "ages", "labels", "stages", "where_is_it"];
+
+/// What is printed: the picture, who prints it, and the words between which it is.
+const TEXTS: [(&str, &str, [&str; 2]); 2] = [
+    ("stages", "stages", ["", "\n\n"]),
+    ("memory", "where_is_it", ["One in ten", "\n\n50000"]),
+];
+
+/// A test that fails, for what it says.
+const FAILING: &str =
+    "test --quiet -p allocation-tests --test failures -- --ignored too_many --nocapture";
+
+/// What the examples wrote, as graphs of their own functions: the picture, the
+/// profile, and what pprof is told.
+const GRAPHS: [(&str, &str, &[&str]); 3] = [
+    ("peak", "peak.pb.gz", &["-show=^peak::"]),
+    ("leaks", "leaks.pb.gz", &["-show=^ages::"]),
+    (
+        "labels",
+        "labels.pb.gz",
+        &["-tagroot=tenant,route", "-show=^labels::|^/|^[a-z]+$"],
+    ),
+];
 
 /// No picture is larger.
 const MAX_BYTES: u64 = 100_000;
 
 pub(crate) fn make(workspace: &Workspace, steps: &mut Steps) -> Result {
     let tools = steps.run("tools", || {
-        tools::install_missing(&[("pngquant", tools::runs("pngquant", "--version"))])?;
+        debian::install_missing(&[("pngquant", tools::runs("pngquant", "--version"))])?;
         tools::install(workspace)
     })?;
-    steps.run("example", || {
-        let example = [
-            "build",
-            "--release",
-            "--example",
-            "serve",
-            "--features",
-            "http",
-        ];
-        // A picture tells where its program was built, unless it is told not to.
-        let root = workspace.root.display();
-        cargo(workspace)
-            .args(example)
-            .env("RUSTFLAGS", format!("--remap-path-prefix={root}=."))
-            .env("CARGO_TARGET_DIR", target(workspace))
-            .run()
-    })?;
+    steps.run("examples", || build(workspace))?;
     let folder = workspace.root.join("docs/pictures");
-    fs::create_dir_all(&folder).map_err(|error| failure(&folder, &error))?;
-    let program = target(workspace).join("release/examples/serve");
-    let example = Example::start(&program)?;
-    let taken = steps.run("pictures", || take(workspace, &tools, &folder));
-    drop(example);
-    taken?;
+    let written = target(workspace).join("written");
+    for folder in [&folder, &written] {
+        fs::create_dir_all(folder).map_err(|error| failure(folder, &error))?;
+    }
+    steps.run("what they write", || run(workspace, &written))?;
+    let serving = Serving::start(&example(workspace, "serve"))?;
+    steps.run("pages", || take(workspace, &tools, &written, &folder))?;
+    steps.run("graphs", || draw(&tools, &written, &folder))?;
+    drop(serving);
     steps.run("sizes", || shrink(&folder))
 }
 
@@ -57,19 +69,74 @@ fn target(workspace: &Workspace) -> PathBuf {
     workspace.target.join("gallery")
 }
 
-fn take(workspace: &Workspace, tools: &Tools, folder: &Path) -> Result {
+fn example(workspace: &Workspace, name: &str) -> PathBuf {
+    target(workspace).join("release/examples").join(name)
+}
+
+fn build(workspace: &Workspace) -> Result {
+    let root = workspace.root.display();
+    cargo(workspace)
+        .args(["build", "--release", "--features", "http"])
+        .args(EXAMPLES.iter().flat_map(|name| ["--example", *name]))
+        // A picture tells where its program was built, unless it is told not to.
+        .env("RUSTFLAGS", format!("--remap-path-prefix={root}=."))
+        // Inlined functions by their full names.
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "1")
+        .env("CARGO_TARGET_DIR", target(workspace))
+        .run()
+}
+
+/// Runs what ends, in the folder `written`, and keeps what it prints.
+fn run(workspace: &Workspace, written: &Path) -> Result {
+    let keep = |name: &str, text: &str, [from, until]: [&str; 2]| {
+        let path = written.join(name).with_extension("txt");
+        let begin = text.find(from).unwrap_or(0);
+        let part = text[begin..].split(until).next().unwrap_or_default();
+        fs::write(&path, part).map_err(|error| failure(&path, &error))
+    };
+    for name in &EXAMPLES[1..] {
+        let program = Command::new(example(workspace, name));
+        let printed = program.current_dir(written).output()?;
+        for (picture, _, part) in TEXTS.iter().filter(|(_, example, _)| example == name) {
+            keep(picture, &printed, *part)?;
+        }
+    }
+    let test = cargo(workspace)
+        .args(FAILING.split(' '))
+        .env("CARGO_TARGET_DIR", target(workspace));
+    keep("failure", &test.failure()?, ["expected ", "\nnote: "])
+}
+
+/// Draws graphs by `go tool pprof`: of what was written, and of the live program.
+fn draw(tools: &Tools, written: &Path, folder: &Path) -> Result {
+    let live = (
+        "graph",
+        format!("{URL}heap"),
+        &["-nodecount=12", "-sample_index=alloc_space"][..],
+    );
+    let dead = GRAPHS.map(|(name, profile, options)| {
+        let profile = written.join(profile).display().to_string();
+        (name, profile, options)
+    });
+    for (name, profile, options) in dead.into_iter().chain([live]) {
+        let picture = folder.join(format!("{name}.png"));
+        Command::new(&tools.pprof)
+            .args(["-png"])
+            .args(options)
+            .args([format!("-output={}", picture.display()), profile])
+            .env("PPROF_TMPDIR", written)
+            .run()?;
+    }
+    Ok(())
+}
+
+/// Pictures of pages, and of what was printed.
+fn take(workspace: &Workspace, tools: &Tools, written: &Path, folder: &Path) -> Result {
     Command::new("node")
         .args(["tests/browser/pictures.js", URL])
-        .args([folder])
+        .args([folder, written])
         .envs(tools.variables())
         .current_dir(&workspace.root)
-        .run()?;
-    let graph = folder.join("graph.png");
-    let (_, pprof) = tools.variables()[0];
-    Command::new(pprof)
-        .args(["-png", "-nodecount=12", "-sample_index=alloc_space"])
-        .args([format!("-output={}", graph.display()), format!("{URL}heap")])
-        .env("PPROF_TMPDIR", target(workspace))
         .run()
 }
 
@@ -98,10 +165,10 @@ fn failure(path: &Path, error: &std::io::Error) -> Failure {
     Failure(format!("{}: {error}", path.display()))
 }
 
-/// The example under way, ended when this is dropped.
-struct Example(Child);
+/// The example `serve` under way, ended when this is dropped.
+struct Serving(Child);
 
-impl Example {
+impl Serving {
     /// Until it listens.
     fn start(program: &Path) -> Result<Self> {
         let child = std::process::Command::new(program)
@@ -109,21 +176,21 @@ impl Example {
             .stdout(Stdio::null())
             .spawn()
             .map_err(|error| failure(program, &error))?;
-        let mut example = Self(child);
+        let mut serving = Self(child);
         loop {
             thread::sleep(Duration::from_millis(50));
             // Somebody else may listen there.
-            if let Ok(Some(status)) = example.0.try_wait() {
+            if let Ok(Some(status)) = serving.0.try_wait() {
                 return Err(Failure(format!("the example ended: {status}")));
             }
             if TcpStream::connect(ADDRESS).is_ok() {
-                return Ok(example);
+                return Ok(serving);
             }
         }
     }
 }
 
-impl Drop for Example {
+impl Drop for Serving {
     fn drop(&mut self) {
         let _ended_already = self.0.kill();
         let _ = self.0.wait();

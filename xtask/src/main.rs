@@ -13,19 +13,24 @@
 //!
 //! Each command is printed before it runs, and the first failure ends the run.
 
+mod checks;
 mod command;
+mod debian;
 mod gallery;
 mod node_modules;
 mod package;
+mod python;
 mod sanitizers;
+mod steps;
 mod tools;
 mod workspace;
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 use std::{env, fmt};
 
+use checks::{builds, check_from_sources, check_target, fuzz, loom, release_tests, stress};
 use command::Command;
+use steps::Steps;
 use workspace::Workspace;
 
 /// What failed, in words for the person who runs the command.
@@ -40,23 +45,6 @@ impl fmt::Display for Failure {
 }
 
 const USAGE: &str = "usage: cargo xtask test | verify | builds [quick | NAME...] | accuracy | gallery | viewer | soak";
-
-/// The packages whose tests touch allocation, and hence depend on how the
-/// optimizer treats it.
-const PROFILER_PACKAGES: [&str; 12] = [
-    "-p",
-    "allocation-tests",
-    "-p",
-    "heapprof",
-    "-p",
-    "heapprof-end-to-end",
-    "-p",
-    "heapprof-hostile",
-    "-p",
-    "heapprof-interrupts",
-    "-p",
-    "heapprof-triggers",
-];
 
 /// They bring jemalloc and mimalloc along, which set themselves up in every program
 /// that they are linked into: mimalloc crashes at the end of one that is denied
@@ -117,7 +105,11 @@ fn test(workspace: &Workspace, steps: &mut Steps) -> Result {
 
 fn verify(workspace: &Workspace, steps: &mut Steps) -> Result {
     steps.run("format", || {
-        cargo(workspace).args(["fmt", "--all", "--check"]).run()
+        cargo(workspace).args(["fmt", "--all", "--check"]).run()?;
+        // A workspace of its own.
+        cargo(workspace)
+            .args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])
+            .run()
     })?;
     // clippy::incompatible_msrv checks the standard library's functions against
     // `rust-version`, and the resolver the dependencies.
@@ -200,27 +192,6 @@ fn soak(workspace: &Workspace, steps: &mut Steps) -> Result {
     Ok(())
 }
 
-/// One program in every way that matters, or in those that are chosen.
-fn builds(workspace: &Workspace, steps: &mut Steps, chosen: &[&str]) -> Result {
-    if chosen.is_empty() || chosen.contains(&"aarch64") {
-        steps.run("tools for other targets", tools::install_cross)?;
-    }
-    let title = format!(
-        "builds: {}",
-        if chosen.is_empty() {
-            "all".into()
-        } else {
-            chosen.join(" ")
-        }
-    );
-    steps.run(&title, || {
-        cargo(workspace)
-            .args(["run", "--quiet", "--package", "heapprof-builds", "--"])
-            .args(chosen)
-            .run()
-    })
-}
-
 /// Thousands of programs in small under heapprof, with fixed seeds, and hundreds
 /// under other profilers; then the document about them.
 fn accuracy(workspace: &Workspace, steps: &mut Steps) -> Result {
@@ -252,34 +223,6 @@ fn accuracy(workspace: &Workspace, steps: &mut Steps) -> Result {
     })
 }
 
-/// What is parsed and was written by others: garbage made by a fuzzer that sees
-/// what it reaches, so many seconds of each.
-fn fuzz(workspace: &Workspace, steps: &mut Steps, seconds: &str) -> Result {
-    for target in [
-        "unwind",
-        "kernel_texts",
-        "environment",
-        "elf_notes",
-        "profile",
-        "requests",
-    ] {
-        steps.run(&format!("fuzzer: {target}"), || {
-            let [corpus, seeds] = ["corpus", "seeds"].map(|kind| format!("fuzz/{kind}/{target}"));
-            std::fs::create_dir_all(workspace.root.join(&corpus))
-                .map_err(|error| Failure(format!("{corpus}: {error}")))?;
-            tools::cargo_fuzz(&workspace.target)?
-                .current_dir(&workspace.root)
-                .args(["run", target, &corpus, &seeds])
-                .args(["--", "-max_len=3000", "-print_final_stats=1"])
-                .args([format!("-max_total_time={seconds}")])
-                // The instrumentation that it needs is not stable.
-                .env("RUSTC_BOOTSTRAP", "1")
-                .run()
-        })?;
-    }
-    Ok(())
-}
-
 fn viewer(workspace: &Workspace) -> Result {
     let packages = node_modules::install(workspace)?;
     Command::new("node")
@@ -289,121 +232,6 @@ fn viewer(workspace: &Workspace) -> Result {
         .run()
 }
 
-/// Everything at once, so many operations in each phase: at two million a second
-/// on two cores, a minute for 20 million.
-fn stress(workspace: &Workspace, operations: &str) -> Result {
-    for program in ["stress", "stress_at_caps"] {
-        cargo(workspace)
-            .args([
-                "run",
-                "--release",
-                "-p",
-                "heapprof-hostile",
-                "--bin",
-                program,
-            ])
-            .args(["--", &format!("operations={operations}")])
-            .run()?;
-    }
-    Ok(())
-}
-
-/// The tests of what depends on the optimizer, in a release build.
-fn release_tests(workspace: &Workspace) -> Command {
-    cargo(workspace)
-        .args([
-            "test",
-            "--release",
-            "--no-fail-fast",
-            "--lib",
-            "--bins",
-            "--tests",
-        ])
-        .args(PROFILER_PACKAGES)
-}
-
-/// Runs the models of the lock-free tables. In a target directory of their own:
-/// `--cfg loom` rebuilds every dependency.
-fn loom(workspace: &Workspace, max_preemptions: &str) -> Result {
-    let models = || {
-        cargo(workspace)
-            .args(["test", "--release", "-p", "heapprof", "--lib", "loom"])
-            .env("RUSTFLAGS", "--cfg loom")
-            .env("CARGO_TARGET_DIR", workspace.target.join("loom"))
-            .env("LOOM_MAX_PREEMPTIONS", max_preemptions)
-    };
-    // A filter that matches nothing passes, so the models are counted first.
-    let list = models().args(["--", "--list"]).output()?;
-    if !list.lines().any(|line| line.ends_with(": test")) {
-        return Err(Failure(
-            "no loom model was found; are they in modules named `loom`?".into(),
-        ));
-    }
-    models().run()
-}
-
-/// Type-checks for a target that cannot be run here.
-fn check_target(workspace: &Workspace, target: &str) -> Result {
-    let sysroot = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .output()?;
-    let std = std::path::Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(target)
-        .join("lib");
-    if !std.is_dir() {
-        println!("Not checked: the standard library for {target} is not installed.");
-        return Ok(());
-    }
-    cargo(workspace)
-        .args([
-            "check",
-            "-p",
-            "heapprof",
-            "--all-features",
-            "--target",
-            target,
-        ])
-        .run()
-}
-
-/// The same where the standard library is not installed, but its sources are.
-fn check_from_sources(workspace: &Workspace, target: &str) -> Result {
-    Command::new("/usr/bin/cargo")
-        .current_dir(&workspace.root)
-        .args(["check", "-p", "heapprof", "--all-features"])
-        .args(["-Zbuild-std=std,panic_abort", "--target", target])
-        .env("RUSTC", "/usr/bin/rustc")
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_TARGET_DIR", workspace.target.join("builds"))
-        .run()
-}
-
 fn cargo(workspace: &Workspace) -> Command {
     Command::new("cargo").current_dir(&workspace.root)
-}
-
-/// The steps that ran, and how long each took.
-#[derive(Default)]
-struct Steps {
-    done: Vec<(String, Duration)>,
-}
-
-impl Steps {
-    fn run<T>(&mut self, title: &str, step: impl FnOnce() -> Result<T>) -> Result<T> {
-        println!("\n== {title}");
-        let start = Instant::now();
-        let result = step();
-        self.done.push((title.to_owned(), start.elapsed()));
-        result.map_err(|failure| Failure(format!("step \"{title}\" failed: {failure}")))
-    }
-
-    fn print_times(&self) {
-        println!("\n== times");
-        for (title, time) in &self.done {
-            println!("{:7.1} s  {title}", time.as_secs_f64());
-        }
-        let total: Duration = self.done.iter().map(|(_, time)| *time).sum();
-        println!("{:7.1} s  together", total.as_secs_f64());
-    }
 }

