@@ -33,9 +33,11 @@ mod symbolizer;
 #[expect(dead_code, reason = "the rest of heapprof uses more of it")]
 mod module;
 mod snapshot {
-    use std::sync::atomic::AtomicU64;
+    pub(crate) mod stats {
+        use std::sync::atomic::AtomicU64;
 
-    pub(crate) static RESOLVED_FRAMES_BYTES: AtomicU64 = AtomicU64::new(0);
+        pub(crate) static RESOLVED_FRAMES_BYTES: AtomicU64 = AtomicU64::new(0);
+    }
 }
 
 use std::error::Error;

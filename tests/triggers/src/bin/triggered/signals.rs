@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use heapprof::{Symbols, TriggersBuilder, triggers};
+use heapprof::{Symbols, TriggersBuilder};
 use heapprof_hostile::ended::Child;
 
 use crate::{raise, several_looks, start, wait_for};
@@ -13,7 +13,7 @@ pub(crate) fn each_time(builder: TriggersBuilder) {
         raise(libc::SIGUSR2);
         wait_for(&triggers, |status| status.dumps == dumps);
     }
-    let again = triggers().on_signal(libc::SIGUSR2).start();
+    let again = heapprof::triggers().on_signal(libc::SIGUSR2).start();
     println!("{}", again.expect_err("it is taken"));
     triggers.stop();
     // Does again what it did before: the program ends.
@@ -54,7 +54,7 @@ pub(crate) fn fork(builder: TriggersBuilder, folder: &Path) {
             0 => {
                 raise(libc::SIGUSR2);
                 if starts_own {
-                    let child = triggers().at_exit().on_signal(libc::SIGUSR2);
+                    let child = heapprof::triggers().at_exit().on_signal(libc::SIGUSR2);
                     let child = start(child.folder(&own).symbols(Symbols::Names));
                     raise(libc::SIGUSR2);
                     wait_for(&child, |status| status.dumps == 1);
