@@ -19,7 +19,7 @@ pub(crate) fn resolve(module: &Module, addresses: &[u64], symbols: Symbols) -> u
 
 /// Memory of the frames that are kept.
 pub(crate) fn kept_bytes() -> u64 {
-    crate::snapshot::RESOLVED_FRAMES_BYTES.load(Ordering::Relaxed)
+    crate::snapshot::stats::RESOLVED_FRAMES_BYTES.load(Ordering::Relaxed)
 }
 
 /// This program, as the loader mapped it.
