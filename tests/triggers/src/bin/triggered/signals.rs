@@ -35,7 +35,10 @@ pub(crate) fn taken(folder: &Path) {
         -1,
         1000,
     ] {
-        let refused = heapprof::triggers().folder(folder).on_signal(signal).start();
+        let refused = heapprof::triggers()
+            .folder(folder)
+            .on_signal(signal)
+            .start();
         println!("{}", refused.expect_err("it must be refused"));
     }
     // The program's own handler is still there.
