@@ -2,10 +2,8 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::io::Read;
 
-use flate2::read::GzDecoder;
-use prost::Message;
+use profile_reader::Profile;
 
 use crate::Result;
 
@@ -23,33 +21,11 @@ impl Stack {
 
 /// The stacks of a gzip-compressed profile.
 pub(crate) fn stacks(gzipped: &[u8]) -> Result<Vec<Stack>> {
-    let mut encoded = Vec::new();
-    GzDecoder::new(gzipped).read_to_end(&mut encoded)?;
-    let profile = Profile::decode(encoded.as_slice())?;
-    let text = |index: i64| profile.strings[index as usize].as_str();
-    let in_use = profile
-        .sample_types
-        .iter()
-        .position(|kind| text(kind.kind) == "inuse_space")
-        .ok_or("the profile has no inuse_space")?;
-    let names: BTreeMap<u64, &str> = profile
-        .functions
-        .iter()
-        .map(|f| (f.id, text(f.name)))
-        .collect();
-    let lines: BTreeMap<u64, &[Line]> = profile
-        .locations
-        .iter()
-        .map(|l| (l.id, l.lines.as_slice()))
-        .collect();
-    let stacks = profile.samples.iter().map(|sample| Stack {
-        bytes: sample.values[in_use],
-        functions: sample
-            .location_ids
-            .iter()
-            .flat_map(|id| lines[id])
-            .map(|line| names[&line.function_id].to_owned())
-            .collect(),
+    let profile = Profile::decode(gzipped)?;
+    let in_use = profile.position("inuse_space")?;
+    let stacks = profile.stacks.into_iter().map(|stack| Stack {
+        bytes: stack.values[in_use],
+        functions: stack.functions,
     });
     Ok(stacks.collect())
 }
@@ -81,56 +57,4 @@ pub(crate) fn chains(stacks: &[Stack], prefix: &str) -> Vec<(String, i64)> {
 /// `<cloud_inventory::model::Image as ...>::...` too.
 fn is_in(name: &str, prefix: &str) -> bool {
     name.trim_start_matches('<').starts_with(prefix)
-}
-
-// The fields of pprof's profile.proto that are needed here.
-
-#[derive(Message)]
-struct Profile {
-    #[prost(message, repeated, tag = "1")]
-    sample_types: Vec<ValueType>,
-    #[prost(message, repeated, tag = "2")]
-    samples: Vec<Sample>,
-    #[prost(message, repeated, tag = "4")]
-    locations: Vec<Location>,
-    #[prost(message, repeated, tag = "5")]
-    functions: Vec<Function>,
-    #[prost(string, repeated, tag = "6")]
-    strings: Vec<String>,
-}
-
-#[derive(Message)]
-struct ValueType {
-    #[prost(int64, tag = "1")]
-    kind: i64,
-}
-
-#[derive(Message)]
-struct Sample {
-    #[prost(uint64, repeated, tag = "1")]
-    location_ids: Vec<u64>,
-    #[prost(int64, repeated, tag = "2")]
-    values: Vec<i64>,
-}
-
-#[derive(Message)]
-struct Location {
-    #[prost(uint64, tag = "1")]
-    id: u64,
-    #[prost(message, repeated, tag = "4")]
-    lines: Vec<Line>,
-}
-
-#[derive(Message)]
-struct Line {
-    #[prost(uint64, tag = "1")]
-    function_id: u64,
-}
-
-#[derive(Message)]
-struct Function {
-    #[prost(uint64, tag = "1")]
-    id: u64,
-    #[prost(int64, tag = "2")]
-    name: i64,
 }
