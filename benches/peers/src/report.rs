@@ -35,12 +35,16 @@ and writes to none of it, so it meets a sample every few hundred nanoseconds. `v
 const REASONS: &str = "\
 What stands in the way of the targets that are missed:
 
-- An allocation and its free take jemalloc 5 ns. The ten instructions that heapprof adds are up to half a nanosecond of that, and
-  `pair_64` read 1.01 and 1.12 in two builds that differ elsewhere: where functions lie seems to matter as much.
-- glibc's arenas make `replacement_2` vary threefold from run to run, with and without a profiler.
-- Programs that work on what they allocate are at 0.97 to 1.04, with intervals that are wider than what is left to see.
-- dhat seems not to look at the stack again when a block is resized: a resize costs it a seventh of an allocation. Elsewhere, a
-  dozen atomic additions are a good part of what a sample takes (five fewer made it 25 ns faster).";
+- Where a block comes and goes in 5 to 8 ns, what is left is the samples: one for every 512 pairs of 1 KiB, 200 ns each, 400 at 30
+  frames. That is 0.4 and 0.8 ns a pair. `replacement` meets one for every thousand blocks, amid memory that is not in the caches.
+  For 1.02 over jemalloc a sample would have to take 60 ns.
+- What every allocation pays, ten instructions, is a quarter of a nanosecond: seen in `pair_64` over mimalloc, within the noise elsewhere.
+- `replacement_2` over glibc varies threefold from run to run, with and without a profiler, as threads meet in its arenas; the interval
+  of the mean over the system's allocator is as wide for that alone. `cross_thread` depends on which of two threads is ahead.
+- Programs that work on what they allocate are at 0.99 to 1.04, with intervals that are wider than what is left to see: one peer
+  is faster on `cross_thread` with profiling than without.
+- At interval 1 most of a sample is the unwinding and a dozen atomic additions; dhat, which counts under a lock, takes four to nine
+  times as long, not ten. When a block is resized dhat seems not to look at the stack again: that costs it a seventh of an allocation.";
 
 pub(crate) fn comparison(built: &Built, figures: &Figures, benches: &[Ran]) -> Result<String> {
     let contenders: Vec<_> = built
