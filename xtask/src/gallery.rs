@@ -38,7 +38,10 @@ const GRAPHS: [(&str, &str, &[&str]); 3] = [
     (
         "labels",
         "labels.pb.gz",
-        &["-tagroot=tenant,route", "-show=^labels::|^/|^[a-z]+$"],
+        &[
+            "-tagroot=tenant,route",
+            "-show=^labels::|^/[a-z]+$|^[a-z]+$",
+        ],
     ),
 ];
 
