@@ -2,17 +2,15 @@
 //! The stages that the program has marked: their table, and each as a profile.
 
 use http::StatusCode;
-use maud::{Markup, html};
 
 use super::answer::{self, Answer};
 use super::named;
 use super::query::Query;
 use super::respond::bad_request;
-use super::ui::Page;
+use super::ui;
 use crate::export::{PprofOptions, View};
 use crate::snapshot::Snapshot;
-use crate::stages::table::{COLUMNS, NAME_HEAD};
-use crate::stages::{Stage, Stages, stage, stages};
+use crate::stages::{Stages, stage, stages};
 
 /// The route, and where the page is seen from its forms.
 pub(super) const NAME: &str = "stages";
@@ -23,11 +21,14 @@ const NO_SUCH_STAGE: &str = "no such stage; /debug/pprof/stages lists those that
 /// one `stage`, or how it differs from an earlier one, `since`.
 pub(super) fn answer(query: &Query, accepts_stages: bool) -> Answer {
     let stages = stages();
-    if let Some(number) = query.first("stage") {
-        return profile(&stages, &number, query);
+    if let Some(asked) = Asked::by(query) {
+        return match asked.snapshot(&stages) {
+            Ok(snapshot) => profile(asked, &snapshot, query),
+            Err(problem) => *problem,
+        };
     }
     match query.first("format").as_deref() {
-        None if query.debug() == 0 => answer::page(page(&stages, accepts_stages)),
+        None if query.debug() == 0 => answer::page(ui::stages::page(&stages, accepts_stages)),
         None => answer::text(stages.to_string()),
         Some("csv") => answer::csv("stages.csv", stages.to_csv()),
         Some("markdown") => answer::text(stages.to_markdown()),
@@ -50,184 +51,55 @@ pub(super) fn add(query: Option<&str>, form: &[u8]) -> Answer {
     }
 }
 
-fn profile(stages: &Stages, number: &str, query: &Query) -> Answer {
-    let Some((number, snapshot)) = find(stages, number) else {
-        return answer::error(StatusCode::NOT_FOUND, NO_SUCH_STAGE);
-    };
-    let Some(since) = query.first("since") else {
-        return written(&format!("stage-{number}"), &snapshot, query);
-    };
-    match find(stages, &since) {
-        None => answer::error(StatusCode::NOT_FOUND, NO_SUCH_STAGE),
-        Some((earlier, _)) if earlier >= number => {
-            bad_request("invalid value for \"since\" - must be an earlier stage")
+/// A stage, or how it differs from an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) number: u64,
+    pub(super) since: Option<u64>,
+}
+
+impl Asked {
+    /// `stage` and `since`; nothing if there is no `stage`. What is no number is no
+    /// stage's, as 0 is.
+    pub(super) fn by(query: &Query) -> Option<Self> {
+        let number = |text: String| text.parse().unwrap_or(0);
+        Some(Self {
+            number: query.first("stage").map(number)?,
+            since: query.first("since").map(number),
+        })
+    }
+
+    /// `stage-3`, `stage-3-since-1`
+    pub(super) fn name(self) -> String {
+        match self.since {
+            None => format!("stage-{}", self.number),
+            Some(since) => format!("stage-{}-since-{since}", self.number),
         }
-        Some((earlier, before)) => written(
-            &format!("stage-{number}-since-{earlier}"),
-            &snapshot.since(&before),
-            query,
-        ),
+    }
+
+    /// The program then, or what changed; or what is wrong.
+    pub(super) fn snapshot(self, stages: &Stages) -> Result<Snapshot, Box<Answer>> {
+        let find = |number| {
+            let no_such_stage = || Box::new(answer::error(StatusCode::NOT_FOUND, NO_SUCH_STAGE));
+            stages.snapshot(number).ok_or_else(no_such_stage)
+        };
+        let snapshot = find(self.number)?;
+        match self.since {
+            None => Ok(snapshot),
+            Some(since) if since >= self.number && find(since).is_ok() => Err(Box::new(
+                bad_request("invalid value for \"since\" - must be an earlier stage"),
+            )),
+            Some(since) => Ok(snapshot.since(&find(since)?)),
+        }
     }
 }
 
-fn find(stages: &Stages, number: &str) -> Option<(u64, Snapshot)> {
-    let number = number.parse().ok()?;
-    Some((number, stages.snapshot(number)?))
-}
-
-fn written(name: &str, snapshot: &Snapshot, query: &Query) -> Answer {
+fn profile(asked: Asked, snapshot: &Snapshot, query: &Query) -> Answer {
     if query.debug() != 0 {
         return answer::text(snapshot.to_text(View::InUse));
     }
     let bytes = snapshot.to_pprof(PprofOptions::default());
-    answer::profile(&format!("{name}.pb.gz"), bytes)
-}
-
-fn page(stages: &Stages, accepts_stages: bool) -> String {
-    let content = html! {
-        main class="wide" {
-            p { a href="." { "/debug/pprof/" } }
-            h1 { "Stages" }
-            (table(stages))
-            p {
-                "The table as "
-                a href="?debug=1" { "text" } ", "
-                a href="?format=markdown" { "Markdown" } ", "
-                a href="?format=csv" { "CSV" } "."
-            }
-            @if stages.iter().len() > 1 { (difference(stages)) }
-            @if accepts_stages { (new_stage()) }
-            (where_it_was(stages))
-        }
-    };
-    let page = Page {
-        title: "Stages",
-        assets: "ui/",
-        scripts: &[],
-        content,
-    };
-    page.render()
-}
-
-fn table(stages: &Stages) -> Markup {
-    html! {
-        @if stages.iter().len() == 0 {
-            p {
-                "None yet. The program marks them: " code { "heapprof::stage(\"started\")" } "."
-            }
-        } @else {
-            div class="scrolls" tabindex="0" role="region" aria-label="Stages" {
-                table {
-                    thead {
-                        tr {
-                            @for (head, is_figure) in COLUMNS {
-                                th scope="col" class=[is_figure.then_some("figure")] { (head) }
-                            }
-                        }
-                    }
-                    tbody {
-                        @for (stage, row) in stages.iter().zip(stages.rows()) {
-                            tr {
-                                @for (cell, (head, is_figure)) in row.iter().zip(COLUMNS) {
-                                    @if is_figure {
-                                        td class="figure" { (cell) }
-                                    } @else if head == NAME_HEAD {
-                                        td { (links(stage)) }
-                                    } @else {
-                                        td { (cell) }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-            @if stages.dropped() > 0 {
-                p { (stages.dropped()) " earlier stages are no longer kept." }
-            }
-        }
-    }
-}
-
-fn links(stage: &Stage) -> Markup {
-    html! {
-        (stage.name) ": "
-        a href={ "?stage=" (stage.number) } { "profile" } ", "
-        a href={ "?stage=" (stage.number) "&debug=1" } { "text" }
-    }
-}
-
-fn difference(stages: &Stages) -> Markup {
-    let numbers: Vec<u64> = stages.iter().map(|stage| stage.number).collect();
-    let [.., before, last] = numbers[..] else {
-        return Markup::default();
-    };
-    let choice = |field: &str, label: &str, chosen: u64| {
-        html! {
-            label {
-                (label) " "
-                select name=(field) {
-                    @for stage in stages.iter() {
-                        option value=(stage.number) selected[stage.number == chosen] {
-                            (stage.number) ": " (stage.name)
-                        }
-                    }
-                }
-            }
-        }
-    };
-    html! {
-        h2 { "What changed between two" }
-        form {
-            (choice("since", "from", before)) " "
-            (choice("stage", "to", last)) " "
-            button { "Profile" } " "
-            button name="debug" value="1" { "Text" }
-        }
-    }
-}
-
-fn new_stage() -> Markup {
-    html! {
-        h2 { "Mark a stage" }
-        form method="post" {
-            label { "Name " input name="name" required maxlength="100"; } " "
-            button { "Mark" }
-        }
-    }
-}
-
-#[cfg(unix)]
-fn where_it_was(stages: &Stages) -> Markup {
-    let (names, rows) = stages.parts();
-    html! {
-        @if !rows.is_empty() {
-            h2 #where { "Where it was" }
-            div class="scrolls" tabindex="0" role="region" aria-labelledby="where" {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "MiB" }
-                            @for name in names { th scope="col" class="figure" { (name) } }
-                        }
-                    }
-                    tbody {
-                        @for (stage, row) in stages.iter().zip(rows) {
-                            tr {
-                                th scope="row" { (stage.number) ": " (stage.name) }
-                                @for cell in row { td class="figure" { (cell) } }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-fn where_it_was(_: &Stages) -> Markup {
-    Markup::default()
+    answer::profile(&format!("{}.pb.gz", asked.name()), bytes)
 }
 
 #[cfg(test)]

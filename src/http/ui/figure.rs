@@ -3,6 +3,7 @@
 
 use crate::export::{Memory, View};
 use crate::http::query::Query;
+use crate::http::stages;
 
 /// One of a profile's figures, by the name that `go tool pprof` has for it; at the
 /// peak, which Go does not know, by one of its kind.
@@ -77,9 +78,12 @@ pub(super) enum Subject {
     Now,
     /// The two snapshots that were taken last.
     Growth,
+    /// As the program was, or changed, when it marked a stage.
+    Stage(stages::Asked),
 }
 
-/// The parameters of a page: `si`, as in `go tool pprof -http`, and `of`.
+/// The parameters of a page: `si`, as in `go tool pprof -http`, and `of`, or `stage`
+/// and `since`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) figure: Figure,
@@ -94,7 +98,7 @@ impl Asked {
             Some(name) => Figure::ALL.into_iter().find(|f| f.name() == name)?,
         };
         let subject = match query.first("of").as_deref() {
-            None => Subject::Now,
+            None => stages::Asked::by(query).map_or(Subject::Now, Subject::Stage),
             Some("growth") => Subject::Growth,
             Some(_) => return None,
         };
@@ -104,8 +108,12 @@ impl Asked {
     /// The same for another page.
     pub(super) fn link(self, page: &str) -> String {
         let of = match self.subject {
-            Subject::Now => "",
-            Subject::Growth => "&of=growth",
+            Subject::Now => String::new(),
+            Subject::Growth => "&of=growth".into(),
+            Subject::Stage(stages::Asked { number, since }) => match since {
+                None => format!("&stage={number}"),
+                Some(since) => format!("&stage={number}&since={since}"),
+            },
         };
         format!("{page}?si={}{of}", self.figure.name())
     }
@@ -118,21 +126,31 @@ impl Asked {
     /// For what is downloaded.
     pub(super) fn file_name(self, ending: &str) -> String {
         let of = match self.subject {
-            Subject::Now => "",
-            Subject::Growth => "-growth",
+            Subject::Now => String::new(),
+            Subject::Growth => "-growth".into(),
+            Subject::Stage(asked) => format!("-{}", asked.name()),
         };
         format!("{}{of}.{ending}", self.figure.name())
     }
 
     /// In words, for headings.
-    pub(super) fn title(self) -> &'static str {
+    pub(super) fn title(self) -> String {
+        let what = match self.figure.view {
+            View::InUse => "In use",
+            View::Allocs => "Allocated",
+            View::Peak => "In use at the peak",
+        };
         match (self.subject, self.figure.view) {
-            (Subject::Now, View::InUse) => "In use now",
-            (Subject::Now, View::Allocs) => "Allocated since the start",
-            (Subject::Now, View::Peak) => "In use at the peak",
-            (Subject::Growth, View::InUse) => "Growth in use between two snapshots",
-            (Subject::Growth, View::Allocs) => "Allocated between two snapshots",
-            (Subject::Growth, View::Peak) => "Change of the peak between two snapshots",
+            (Subject::Now, View::InUse) => "In use now".into(),
+            (Subject::Now, View::Allocs) => "Allocated since the start".into(),
+            (Subject::Now, View::Peak) => what.into(),
+            (Subject::Growth, View::InUse) => "Growth in use between two snapshots".into(),
+            (Subject::Growth, View::Allocs) => "Allocated between two snapshots".into(),
+            (Subject::Growth, View::Peak) => "Change of the peak between two snapshots".into(),
+            (Subject::Stage(stages::Asked { number, since }), _) => match since {
+                None => format!("{what}, stage {number}"),
+                Some(since) => format!("{what}, change from stage {since} to {number}"),
+            },
         }
     }
 }
@@ -144,7 +162,8 @@ mod tests {
     #[test]
     fn links_lead_to_what_they_say() {
         for figure in Figure::ALL {
-            for subject in [Subject::Now, Subject::Growth] {
+            let stage = |since| Subject::Stage(stages::Asked { number: 3, since });
+            for subject in [Subject::Now, Subject::Growth, stage(None), stage(Some(1))] {
                 let asked = Asked { figure, subject };
                 let link = asked.link("top");
                 let query = link.strip_prefix("top?");

@@ -12,6 +12,7 @@ mod now;
 mod places;
 mod recent;
 mod snapshots;
+pub(super) mod stages;
 mod top;
 mod units;
 
@@ -20,11 +21,9 @@ use http::StatusCode;
 use super::answer::{self, Answer};
 use super::named::cannot_collect;
 use super::query::Query;
-use crate::error::Error;
 use crate::export::PprofOptions;
 use crate::snapshot::Snapshot;
 use figure::{Asked, Subject};
-pub(super) use layout::Page;
 
 /// What is remembered from one request to the next.
 #[derive(Debug, Default)]
@@ -58,16 +57,17 @@ impl Ui {
             return Some(answer::error(StatusCode::BAD_REQUEST, UNKNOWN_PARAMETER));
         };
         Some(match self.subject(asked.subject) {
-            Ok(Some(snapshot)) => make(asked, &snapshot, query),
-            Ok(None) => answer::error(StatusCode::NOT_FOUND, TWO_ARE_NEEDED),
-            Err(error) => cannot_collect(&error),
+            Ok(snapshot) => make(asked, &snapshot, query),
+            Err(problem) => *problem,
         })
     }
 
-    fn subject(&self, subject: Subject) -> Result<Option<Snapshot>, Error> {
+    fn subject(&self, subject: Subject) -> Result<Snapshot, Box<Answer>> {
+        let two_are_needed = || Box::new(answer::error(StatusCode::NOT_FOUND, TWO_ARE_NEEDED));
         match subject {
-            Subject::Now => Snapshot::take().map(Some),
-            Subject::Growth => Ok(self.snapshots.growth()),
+            Subject::Now => Snapshot::take().map_err(|error| Box::new(cannot_collect(&error))),
+            Subject::Growth => self.snapshots.growth().ok_or_else(two_are_needed),
+            Subject::Stage(asked) => asked.snapshot(&crate::stages::stages()),
         }
     }
 

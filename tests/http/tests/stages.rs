@@ -73,6 +73,31 @@ fn stages_are_marked_listed_and_compared_over_http() {
     let page = get("");
     assert!(page.text().contains("&lt;b&gt; &quot;seven&quot;") && !page.text().contains("<b>"));
     assert!(page.text().contains("href=\"?stage=2\""));
+    assert!(page.text().contains("href=\"ui/flamegraph?stage=2\""));
+    let folded = |query: &str| {
+        let answer = client.get(&format!("/debug/pprof/ui/folded?{query}"));
+        let lines = answer.text().lines().map(str::to_owned);
+        lines.filter(|line| line.contains("stages::kept")).collect()
+    };
+    let ends_with = |lines: Vec<String>, figure: &str| {
+        assert!(
+            matches!(&lines[..], [line] if line.ends_with(figure)),
+            "{lines:?}"
+        );
+    };
+    ends_with(folded("stage=2"), " 7000");
+    ends_with(folded("si=inuse_objects&stage=2&since=1"), " 7");
+    assert_eq!(folded("stage=1"), [""; 0]);
+    for page in ["flamegraph", "top"] {
+        let shown = client.get(&format!("/debug/pprof/ui/{page}?stage=2&since=1"));
+        assert!(shown.text().contains("In use, change from stage 1 to 2"));
+    }
+    for (query, status) in [("stage=9", 404), ("stage=x", 404), ("stage=1&since=2", 400)] {
+        assert_eq!(
+            client.get(&format!("/debug/pprof/ui/top?{query}")).status,
+            status
+        );
+    }
     let policy = page.header("content-security-policy");
     assert!(policy.contains("default-src 'none'") && policy.contains("form-action 'self'"));
     assert_eq!(get("?debug=1").text().lines().count(), 4);
