@@ -1,6 +1,7 @@
 //! The pictures of `docs/pictures`: examples in a browser and in a terminal, and
 //! their profiles as `go tool pprof` draws them.
 
+use std::env;
 use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -77,16 +78,32 @@ fn example(workspace: &Workspace, name: &str) -> PathBuf {
 }
 
 fn build(workspace: &Workspace) -> Result {
-    let root = workspace.root.display();
-    cargo(workspace)
+    placeless(workspace)
         .args(["build", "--release", "--features", "http"])
         .args(EXAMPLES.iter().flat_map(|name| ["--example", *name]))
-        // A picture tells where its program was built, unless it is told not to.
-        .env("RUSTFLAGS", format!("--remap-path-prefix={root}=."))
         // Inlined functions by their full names.
         .env("CARGO_PROFILE_RELEASE_DEBUG", "1")
-        .env("CARGO_TARGET_DIR", target(workspace))
         .run()
+}
+
+/// Cargo for programs that do not know where they were built, and so do not show it
+/// in a picture.
+fn placeless(workspace: &Workspace) -> Command {
+    let home = env::home_dir().unwrap_or_default().join(".cargo");
+    let home = env::var_os("CARGO_HOME").map_or(home, PathBuf::from);
+    let registries = fs::read_dir(home.join("registry/src"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|registry| (registry.path(), "crates"));
+    let flags: Vec<String> = [(workspace.root.clone(), ".")]
+        .into_iter()
+        .chain(registries)
+        .map(|(path, shown)| format!("--remap-path-prefix={}={shown}", path.display()))
+        .collect();
+    cargo(workspace)
+        .env("RUSTFLAGS", flags.join(" "))
+        .env("CARGO_TARGET_DIR", target(workspace))
 }
 
 /// Runs what ends, in the folder `written`, and keeps what it prints.
@@ -104,9 +121,9 @@ fn run(workspace: &Workspace, written: &Path) -> Result {
             keep(picture, &printed, *part)?;
         }
     }
-    let test = cargo(workspace)
+    let test = placeless(workspace)
         .args(FAILING.split(' '))
-        .env("CARGO_TARGET_DIR", target(workspace));
+        .env("RUST_BACKTRACE", "0");
     keep("failure", &test.failure()?, ["expected ", "\nnote: "])
 }
 
