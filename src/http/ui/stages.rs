@@ -75,12 +75,16 @@ fn table(stages: &Stages) -> Markup {
 }
 
 fn links(stage: &Stage) -> Markup {
+    let number = stage.number;
     html! {
-        (stage.name) ": "
-        a href={ "ui/flamegraph?stage=" (stage.number) } { "flame graph" } ", "
-        a href={ "ui/top?stage=" (stage.number) } { "top" } ", "
-        a href={ "?stage=" (stage.number) } { "profile" } ", "
-        a href={ "?stage=" (stage.number) "&debug=1" } { "text" }
+        (stage.name)
+        br;
+        small {
+            a href={ "ui/flamegraph?stage=" (number) } { "flame graph" } " "
+            a href={ "ui/top?stage=" (number) } { "top" } " "
+            a href={ "?stage=" (number) } { "profile" } " "
+            a href={ "?stage=" (number) "&debug=1" } { "text" }
+        }
     }
 }
 

@@ -25,11 +25,16 @@ pub(super) fn page(asked: Asked, snapshot: &Snapshot, query: &Query<'_>) -> Answ
         .unwrap_or(LIMIT);
     let (grown, shrunk) = choose(&all, view, limit);
     let total = counts_of_total(snapshot, view);
+    // What was freed is a site with nothing.
+    let owners = all
+        .iter()
+        .filter(|site| counts(site, view).bytes != 0)
+        .count();
     let title = format!("{} in {}: top", asked.title(), program());
     let content = html! {
         (navigation(asked, "top"))
         main.wide {
-            (summary(asked, &total, all.len()))
+            (summary(asked, &total, owners))
             (table(&grown, view, &total))
             @if !shrunk.is_empty() {
                 h2 { "Shrunk" }
