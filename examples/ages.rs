@@ -1,11 +1,12 @@
-//! A leak beside memory that is meant to stay: which of the two grows, and how old
-//! what is in use is, from one profile each.
+//! A leak beside memory that is meant to stay: which of the two grows, how old what
+//! is in use is, and how long lived what is not, from one profile each.
 //!
 //!     cargo run --example ages
 //!     go tool pprof -top leaks.pb.gz                            # the leak comes first
 //!     go tool pprof -top -sample_index=inuse_space leaks.pb.gz  # the table is larger
 //!     go tool pprof -tags ages.pb.gz                            # how much is how old
 //!     go tool pprof -top -tagfocus=age=2s: ages.pb.gz           # 2 seconds and more
+//!     go tool pprof -top -tagfocus=lifetime=:1s lifetimes.pb.gz # freed within a second
 
 use std::error::Error;
 use std::hint::black_box;
@@ -25,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // On a server: ten minutes.
     heapprof::dump_leaks_to("leaks.pb.gz", Duration::from_secs(1))?;
     heapprof::dump_ages_to("ages.pb.gz")?;
+    heapprof::dump_lifetimes_to("lifetimes.pb.gz")?;
     println!("{} entries, {} sessions", table.len(), sessions.len());
     black_box((table, sessions));
     Ok(())

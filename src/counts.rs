@@ -45,7 +45,7 @@ pub struct Counts {
 impl Counts {
     /// Estimated number of objects, to the nearest one.
     pub fn objects(&self) -> i64 {
-        (self.objects_fixed + OBJECT_FRACTION / 2).div_euclid(OBJECT_FRACTION)
+        whole_objects(self.objects_fixed)
     }
 
     /// The same, not rounded.
@@ -239,6 +239,11 @@ impl Counts {
             ..self
         }
     }
+}
+
+/// To the nearest one, of fractions of an object.
+pub(crate) fn whole_objects(fractions: i64) -> i64 {
+    (fractions + OBJECT_FRACTION / 2).div_euclid(OBJECT_FRACTION)
 }
 
 #[cfg(test)]

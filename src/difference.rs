@@ -97,6 +97,7 @@ fn stats_between(earlier: &Stats, later: &Stats) -> Stats {
         cut_stacks: since(|s| s.cut_stacks),
         missing_stacks: since(|s| s.missing_stacks),
         refused_labels: since(|s| s.refused_labels),
+        unknown_lifetimes: since(|s| s.unknown_lifetimes),
         foreign_frees: since(|s| s.foreign_frees),
         ..later.clone()
     }

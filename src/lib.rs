@@ -34,6 +34,8 @@ pub mod http;
 mod interrupt;
 #[cfg(not(loom))]
 mod labels;
+#[cfg(not(loom))]
+mod lifetimes;
 #[cfg(all(unix, not(loom)))]
 mod memory;
 #[cfg(not(loom))]
@@ -59,7 +61,7 @@ pub use {
     counts::Counts,
     dump::{
         dump_ages, dump_ages_to, dump_allocs, dump_allocs_to, dump_heap, dump_heap_to, dump_leaks,
-        dump_leaks_to, dump_peak, dump_peak_to,
+        dump_leaks_to, dump_lifetimes, dump_lifetimes_to, dump_peak, dump_peak_to,
     },
     error::Error,
     export::{PprofOptions, Site, Symbols, View},

@@ -48,6 +48,10 @@ pub(super) fn comments(
             "times there was no room for another set of labels: [other] stands for them".into(),
         ),
         (
+            stats.unknown_lifetimes,
+            "frees without a lifetime, because the memory limit was reached".into(),
+        ),
+        (
             stats.foreign_frees,
             "sampled blocks were freed by something other than the allocator".into(),
         ),

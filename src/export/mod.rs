@@ -18,6 +18,7 @@ mod hidden;
 pub(crate) mod kinds;
 #[cfg(all(feature = "symbolize", cfi))]
 mod later;
+pub(crate) mod lifetimes;
 #[cfg(feature = "http")]
 mod lookup;
 mod options;

@@ -5,7 +5,8 @@
 use super::answer::{self, Answer};
 use super::named::{self, Named};
 use super::query::Query;
-use crate::dump::dump_ages;
+use crate::dump::{dump_ages, dump_lifetimes};
+use crate::error::Error;
 use crate::export::View;
 use crate::snapshot::for_each_record;
 
@@ -16,6 +17,8 @@ pub(super) enum Labels {
     Recorded,
     /// How long what is in use has been.
     WithAge,
+    /// How long what was freed had been.
+    WithLifetime,
 }
 
 impl Labels {
@@ -29,31 +32,49 @@ impl Labels {
         for label in asked.split(',') {
             match (label, view) {
                 ("age", View::InUse) => labels = Self::WithAge,
+                ("lifetime", View::Allocs) => labels = Self::WithLifetime,
                 ("thread", _) if !are_threads_told_apart() => return Err(NO_THREADS),
                 ("thread", _) => {}
                 (_, View::InUse) => return Err(NEITHER_AGE_NOR_THREAD),
-                _ => return Err(NOT_THREAD),
+                (_, View::Allocs) => return Err(NEITHER_LIFETIME_NOR_THREAD),
+                (_, View::Peak) => return Err(NOT_THREAD),
             }
         }
         if query.debug() != 0 {
             return Err("labels and debug params are incompatible");
         }
-        if labels == Self::WithAge && query.seconds().is_some() {
-            return Err("seconds and labels=age params are incompatible");
+        match labels {
+            Self::WithAge if query.seconds().is_some() => {
+                Err("seconds and labels=age params are incompatible")
+            }
+            Self::WithLifetime if query.seconds().is_some() => {
+                Err("seconds and labels=lifetime params are incompatible")
+            }
+            _ => Ok(labels),
         }
-        Ok(labels)
     }
 }
 
 const NEITHER_AGE_NOR_THREAD: &str = "invalid value for \"labels\" - must be age or thread";
+const NEITHER_LIFETIME_NOR_THREAD: &str =
+    "invalid value for \"labels\" - must be lifetime or thread";
 const NOT_THREAD: &str = "invalid value for \"labels\" - must be thread";
 const NO_THREADS: &str = "no names of threads are on record; \
      heapprof::Alloc::with_thread_labels() or heapprof::label_threads(true) records them";
 
 /// The heap with the age of what is in use.
 pub(super) fn heap_with_ages() -> Answer {
-    match dump_ages() {
-        Ok(bytes) => answer::profile(Named::Heap(View::InUse).name(), bytes),
+    profile(View::InUse, dump_ages())
+}
+
+/// All allocations with the lifetime of what was freed.
+pub(super) fn allocs_with_lifetimes() -> Answer {
+    profile(View::Allocs, dump_lifetimes())
+}
+
+fn profile(view: View, made: Result<Vec<u8>, Error>) -> Answer {
+    match made {
+        Ok(bytes) => answer::profile(Named::Heap(view).name(), bytes),
         Err(error) => named::cannot_collect(&error),
     }
 }

@@ -31,7 +31,8 @@
 //! with a form field `name` marks one, if [allowed](Pprof::accept_stages).
 //!
 //! `leaks?older=10m` has what has been in use for so long, and how much of it grew;
-//! `heap?labels=age` the age of everything, `labels=thread` the threads' names if they
+//! `heap?labels=age` the age of everything, `allocs?labels=lifetime` how long what was
+//! freed had lived, `labels=thread` the threads' names if they
 //! [are recorded](crate::label_threads).
 //!
 //! `profile` needs the feature `cpu`, and the stacks of `goroutine` the feature

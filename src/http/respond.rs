@@ -7,7 +7,7 @@ use http::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::answer::{self, Answer};
-use super::labels::{Labels, heap_with_ages};
+use super::labels::{Labels, allocs_with_lifetimes, heap_with_ages};
 use super::named::Named;
 use super::pprof::Pprof;
 use super::query::Query;
@@ -151,6 +151,7 @@ impl Pprof {
             return self.quick(|| match labels {
                 Labels::Recorded => named.answer(debug),
                 Labels::WithAge => heap_with_ages(),
+                Labels::WithLifetime => allocs_with_lifetimes(),
             });
         };
         let Ok(seconds) = seconds else {

@@ -22,7 +22,7 @@
 //!   joined those who worked for it; if it did not, their figures are a moment's.
 
 use super::arena::{Arena, Zeroed};
-use super::late_slice::LateSlice;
+use super::late::LateSlice;
 use super::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Work for no account.

@@ -52,6 +52,14 @@ unsafe impl<T> Zeroed for AtomicPtr<T> {
     }
 }
 
+// SAFETY: made of values for which zero bytes are one.
+unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {
+    #[cfg(loom)]
+    fn zeroed() -> Self {
+        core::array::from_fn(|_| T::zeroed())
+    }
+}
+
 /// The bounded source of the tables' memory.
 #[derive(Debug)]
 pub(crate) struct Arena {

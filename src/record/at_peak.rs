@@ -1,3 +1,4 @@
+#![forbid(unsafe_code)]
 //! What a stack held when the total was at its high-water mark, kept when it is
 //! about to change for the first time after it (see
 //! [`HighWater`](super::high_water)).
@@ -22,12 +23,11 @@
 //! after them. A count that is exchanged with Release and read with Acquire brings
 //! along that the status was at its turn or later.
 
-use core::ptr;
-
-use super::arena::{Arena, Zeroed};
+use super::arena::Arena;
 use super::high_water::Mark;
+use super::late::Late;
 use super::sampler::Variance;
-use super::sync::{AtomicPtr, AtomicU64, Ordering};
+use super::sync::{AtomicU64, Ordering};
 use super::tally::Sums;
 
 /// Of the status' word, from the lowest bit on: how far the turn is; the turn; the
@@ -50,24 +50,14 @@ const COUNT_LIMIT: u64 = u64::MAX >> COUNT_SHIFT;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AtPeak<'a> {
     pub(super) status: &'a AtomicU64,
-    /// Null as long as nothing was held at any mark.
-    pub(super) counts: &'a AtomicPtr<KeptCounts>,
+    /// Nowhere as long as nothing was held at any mark.
+    pub(super) counts: &'a Late<KeptCounts>,
 }
 
 /// See the module's description; in the order of [`to_counts`].
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub(super) struct KeptCounts([AtomicU64; COUNTS]);
+pub(super) type KeptCounts = [AtomicU64; COUNTS];
 
 const COUNTS: usize = 6;
-
-// SAFETY: made of atomics, for which zero bytes are a value.
-unsafe impl Zeroed for KeptCounts {
-    #[cfg(loom)]
-    fn zeroed() -> Self {
-        Self(core::array::from_fn(|_| AtomicU64::new(0)))
-    }
-}
 
 /// The status, taken apart. Later marks are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,18 +161,8 @@ impl AtPeak<'_> {
         if !known.is_empty() || held.iter().all(|&count| count == 0) {
             return Ok(known);
         }
-        let made = arena
-            .zeroed::<KeptCounts>(1)
-            .and_then(<[_]>::first)
-            .ok_or(())?;
-        // Release pairs with the Acquire in `words`. Losing the race costs a line.
-        let _ = self.counts.compare_exchange(
-            ptr::null_mut(),
-            ptr::from_ref(made).cast_mut(),
-            Ordering::Release,
-            Ordering::Relaxed,
-        );
-        Ok(self.words())
+        let placed = self.counts.get_or_place(arena).ok_or(())?;
+        Ok(placed)
     }
 
     fn write(&self, word: &AtomicU64, count: u64, turn: Status) {
@@ -252,10 +232,7 @@ impl AtPeak<'_> {
 
     /// None as long as there never was anything to write.
     fn words(&self) -> &'static [AtomicU64] {
-        // Acquire pairs with the Release in `words_for`.
-        // SAFETY: null, or a line in the arena, which lasts for ever.
-        let kept = unsafe { self.counts.load(Ordering::Acquire).as_ref() };
-        kept.map_or(&[], |kept: &'static KeptCounts| &kept.0)
+        self.counts.get().map_or(&[], <[_; COUNTS]>::as_slice)
     }
 }
 

@@ -44,8 +44,9 @@ mod fork_gate;
 pub(crate) mod handoff;
 pub(crate) mod high_water;
 pub(crate) mod label_table;
-mod late_slice;
+mod late;
 pub(crate) mod lease;
+pub(crate) mod lifetimes;
 mod live_table;
 #[cfg_attr(not(cfi), allow(dead_code))]
 pub(crate) mod pool;

@@ -230,7 +230,18 @@ impl Recorder {
     pub(crate) fn credit(&self, entry: &LiveSample) {
         let mark = self.high_water.0.fall(entry.bytes);
         entry.node.keep_peak(mark, &self.arena);
-        entry.node.add_free(&sums_of(entry));
+        let sums = sums_of(entry);
+        entry.node.add_free(&sums);
+        let lifetime = clock::now().saturating_sub(entry.born);
+        if entry
+            .node
+            .add_lifetime(lifetime, &sums, &self.arena)
+            .is_err()
+        {
+            self.tallies
+                .unknown_lifetimes
+                .fetch_add(1, Ordering::Relaxed);
+        }
         // Most samples stand for more than themselves; their node's key need not be
         // fetched.
         if entry.objects == OBJECT_FRACTION && entry.node.key.account != account::NONE {

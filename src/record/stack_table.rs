@@ -11,7 +11,8 @@
 //!   plain memory.
 //! - *Frees before allocs.* A snapshot reads the frees first. A free happens
 //!   after its allocation was counted, so the allocs read later include it and
-//!   what is in use is never negative.
+//!   what is in use is never negative. Lifetimes are counted after the free, and
+//!   read before both.
 
 mod key;
 
@@ -23,7 +24,8 @@ use super::arena::Arena;
 use super::at_peak::{AtPeak, Held, KeptCounts};
 use super::chain::{Chain, Linked};
 use super::high_water::Mark;
-use super::late_slice::LateSlice;
+use super::late::{Late, LateSlice};
+use super::lifetimes::{Lifetimes, NoMemory};
 use super::sync::{AtomicPtr, AtomicU64};
 use super::tally::{Sums, Tally};
 pub(crate) use key::NodeKey;
@@ -45,14 +47,14 @@ pub(crate) struct StackTable {
 pub(crate) struct Node {
     /// Older nodes of the same chain.
     next: AtomicPtr<Node>,
-    hash: u64,
     pub(crate) key: NodeKey<'static>,
+    peak_counts: Late<KeptCounts>,
     // A cache line each: counting a sample takes neither the header from those who look
     // for it, nor the other tally.
     allocs: Tally,
     peak_status: AtomicU64,
     frees: Tally,
-    peak_counts: AtomicPtr<KeptCounts>,
+    pub(crate) lifetimes: Lifetimes,
 }
 
 // Three cache lines: tables of a million stacks are not rare.
@@ -99,6 +101,16 @@ impl Node {
     /// Counts the free of a sampled block, by what was counted when it was allocated.
     pub(crate) fn add_free(&self, sums: &Sums) {
         self.frees.add(sums);
+    }
+
+    /// Counts how long a block had lived whose free was counted.
+    pub(crate) fn add_lifetime(
+        &self,
+        nanoseconds: u64,
+        sums: &Sums,
+        arena: &Arena,
+    ) -> Result<(), NoMemory> {
+        self.lifetimes.add(nanoseconds, sums, arena)
     }
 
     /// The counters, and what was in use at the mark.
@@ -161,19 +173,19 @@ impl StackTable {
         let chains = self.chains.get_or_place(1 << CHAINS_LOG2, arena)?;
         let mask = (1_u64 << CHAINS_LOG2).wrapping_sub(1);
         let chain = chains.get((hash & mask) as usize)?;
-        let is_it = |node: &Node| node.hash == hash && node.key == *key;
+        let is_it = |node: &Node| node.key == *key;
         chain.find_or_add(is_it, || {
             arena.place(Node {
                 next: AtomicPtr::new(ptr::null_mut()),
-                hash,
                 key: NodeKey {
                     stack: arena.place_all(key.stack)?,
                     ..*key
                 },
+                peak_counts: Late::new(),
                 allocs: Tally::new(),
                 peak_status: AtomicU64::new(0),
                 frees: Tally::new(),
-                peak_counts: AtomicPtr::new(ptr::null_mut()),
+                lifetimes: Lifetimes::new(),
             })
         })
     }

@@ -46,6 +46,9 @@ pub struct Stats {
     pub label_sets: u64,
     /// How often there was no room for another one: `[other]` in its place.
     pub refused_labels: u64,
+    /// Sampled blocks that were freed when there was no memory left to keep how long
+    /// they had lived: [`dump_lifetimes`](crate::dump_lifetimes) does not know.
+    pub unknown_lifetimes: u64,
     /// Sampled blocks whose address came back although no free was seen:
     /// something frees Rust's memory behind the allocator's back.
     pub foreign_frees: u64,
@@ -84,6 +87,7 @@ impl Stats {
             missing_stacks: count(&tallies.missing_stacks),
             label_sets: RECORDER.labels().len().into(),
             refused_labels: count(&tallies.refused_labels),
+            unknown_lifetimes: count(&tallies.unknown_lifetimes),
             foreign_frees: count(&tallies.foreign_frees),
             own_bytes: RECORDER.arena().used_bytes(),
             own_bytes_limit: RECORDER.arena().limit_bytes(),

@@ -226,6 +226,7 @@ fn profiles(entries: &[Entry]) -> Markup {
             code { "?debug=1" } " gives text to read; without it, profiles are for tools. "
             code { "?seconds=30" } " gives what changes in so many seconds. "
             a href="heap?labels=age" { "heap?labels=age" } " tells how long memory has been in use, "
+            a href="allocs?labels=lifetime" { "allocs?labels=lifetime" } " how long it lived, "
             code { "?labels=thread" } " which thread allocated it if that is recorded. "
             @if entries.iter().any(|entry| entry.name == "goroutine") {
                 a href="goroutine?debug=2" { "Every thread with its stack" } "."

@@ -17,7 +17,7 @@ fn counts_come_back_as_they_were() {
 #[test]
 fn turns_that_come_again_mix_nothing_up() {
     let arena = Arena::new(64 << 20);
-    let (status, counts) = (AtomicU64::new(0), AtomicPtr::new(ptr::null_mut()));
+    let (status, counts) = (AtomicU64::new(0), Late::new());
     let at_peak = AtPeak {
         status: &status,
         counts: &counts,

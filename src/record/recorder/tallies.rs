@@ -16,6 +16,7 @@ pub(crate) struct Tallies {
     pub(crate) invalid_environment: AtomicU64,
     pub(crate) unreadable_environment: AtomicU64,
     pub(crate) refused_labels: AtomicU64,
+    pub(crate) unknown_lifetimes: AtomicU64,
 }
 
 impl Tallies {
@@ -31,6 +32,7 @@ impl Tallies {
             invalid_environment: AtomicU64::new(0),
             unreadable_environment: AtomicU64::new(0),
             refused_labels: AtomicU64::new(0),
+            unknown_lifetimes: AtomicU64::new(0),
         }
     }
 }

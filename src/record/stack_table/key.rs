@@ -4,13 +4,12 @@ use crate::record::account;
 use crate::record::label_table;
 use crate::record::stack::{ReturnAddress, StackBuffer, StackEnd, mix};
 
-/// What tells one node from another.
+/// What tells one node from another. In the order in which it is compared: the hash,
+/// which is mostly another, first; the stack itself last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodeKey<'a> {
-    /// Of the stack; here to be compared first.
+    /// Of the stack.
     pub(super) stack_hash: u64,
-    /// Innermost call first.
-    pub(crate) stack: &'a [ReturnAddress],
     /// Upper limit of the size class, in bytes.
     pub(crate) object_size: u64,
     /// An address range may be used again by another library: the same
@@ -23,19 +22,21 @@ pub(crate) struct NodeKey<'a> {
     /// The thread's name, as a set of labels, if those are recorded.
     pub(crate) thread_label: u16,
     pub(crate) stack_end: StackEnd,
+    /// Innermost call first.
+    pub(crate) stack: &'a [ReturnAddress],
 }
 
 impl<'a> NodeKey<'a> {
     pub(crate) fn new(captured: &'a StackBuffer, object_size: u64) -> Self {
         Self {
             stack_hash: captured.hash(),
-            stack: captured.frames(),
             object_size,
             module_generation: captured.module_generation,
             label_set: 0,
             account: account::NONE,
             thread_label: label_table::NONE as u16,
             stack_end: captured.end,
+            stack: captured.frames(),
         }
     }
 

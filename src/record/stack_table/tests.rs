@@ -32,7 +32,7 @@ fn everything_in_the_key_tells_nodes_apart() {
         .hash(),
     ];
     for other in others {
-        assert_ne!(other, node.hash);
+        assert_ne!(other, node.key.hash());
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Sample {
     pub values: Vec<i64>,
     /// Names and texts of its labels.
     pub labels: Vec<(String, String)>,
+    /// Names, numbers and units of those that are numbers.
+    pub numbers: Vec<(String, i64, String)>,
     /// Innermost frame first.
     pub stack: Vec<Frame>,
 }
@@ -185,6 +187,12 @@ impl Profile {
                     .label
                     .iter()
                     .map(|l| (text(l.key), text(l.str)))
+                    .collect(),
+                numbers: sample
+                    .label
+                    .iter()
+                    .filter(|l| l.str == 0)
+                    .map(|l| (text(l.key), l.num, text(l.num_unit)))
                     .collect(),
                 stack: self.stack(sample),
             })

@@ -1,5 +1,5 @@
-//! What a heap profile has if it is asked for: how old memory is, and which thread
-//! allocated it. And what may be a leak.
+//! What a heap profile has if it is asked for: how old memory is, how long it lived,
+//! and which thread allocated it. And what may be a leak.
 
 use std::fs;
 use std::thread;
@@ -42,6 +42,7 @@ fn what_is_asked_for_is_there() {
     let at_start: Vec<Block> = (0..10).map(|_| site_at_start()).collect();
     what_cannot_be_had_is_told(&get);
     by_age(&client, &get, begun);
+    by_lifetime(&client, &get, begun);
     by_thread(&client, &get);
     drop(at_start);
     server.shutdown();
@@ -52,7 +53,12 @@ fn what_cannot_be_had_is_told(get: &impl Fn(&str) -> Answer) {
     for (target, said) in [
         ("heap?labels=size", "must be age or thread"),
         ("heap?labels=age,size", "must be age or thread"),
-        ("allocs?labels=age", "must be thread"),
+        ("heap?labels=lifetime", "must be age or thread"),
+        ("allocs?labels=age", "must be lifetime or thread"),
+        ("allocs?labels=lifetime,age", "must be lifetime or thread"),
+        ("allocs?labels=lifetime&seconds=1", "incompatible"),
+        ("allocs?labels=lifetime&debug=1", "incompatible"),
+        ("peak?labels=lifetime", "must be thread"),
         ("heap?labels=age&seconds=1", "incompatible"),
         ("heap?labels=age&debug=1", "incompatible"),
         ("heap?labels=thread", "heapprof::label_threads(true)"),
@@ -76,6 +82,7 @@ fn what_cannot_be_had_is_told(get: &impl Fn(&str) -> Answer) {
     let page = get("");
     assert!(page.text().contains("href=\"leaks?debug=1\""));
     assert!(page.text().contains("href=\"heap?labels=age\""));
+    assert!(page.text().contains("href=\"allocs?labels=lifetime\""));
 }
 
 /// What was taken at the start is old and does not grow; the leak is not as old and
@@ -154,6 +161,41 @@ fn look(get: &impl Fn(&str) -> Answer, begun: Instant, attempt: u64) -> Option<[
     drop((leaked, young));
     let is_in_time = older < gap && took < older * 2 && took < Duration::from_secs(1);
     is_in_time.then_some(answers)
+}
+
+/// What was freed has a lifetime, and is all that has one.
+fn by_lifetime(client: &Client, get: &impl Fn(&str) -> Answer, begun: Instant) {
+    let answer = get("allocs?labels=lifetime");
+    assert_eq!(
+        answer.header("content-disposition"),
+        "attachment; filename=\"allocs\""
+    );
+    let profile = Profile::decode(&answer.body);
+    assert_eq!(profile.default_sample_type(), "alloc_space");
+    let bytes_of = |site: &str, is_labelled: bool| -> i64 {
+        let of_site = profile.all().into_iter().filter(|sample| {
+            let labels = &mut sample.labels.iter();
+            labels.any(|(key, _)| key == "lifetime") == is_labelled
+                && sample.stack.iter().any(|frame| frame.name.contains(site))
+        });
+        of_site.map(|sample| sample.values[1]).sum()
+    };
+    assert_eq!(bytes_of("site_at_start", true), 0);
+    assert_eq!(bytes_of("site_at_start", false), 50_000);
+    assert_eq!(bytes_of("site_just_now", true) % 1_000, 0);
+    assert!(bytes_of("site_just_now", true) > 0);
+    assert_eq!(bytes_of("site_just_now", false), 0);
+
+    // As users ask for it. Nothing can have lived for longer than this test.
+    let url = client.url("/debug/pprof/allocs?labels=lifetime");
+    for reader in Reader::both() {
+        if begun.elapsed() < Duration::from_secs(55) {
+            let short = focused(&reader, "lifetime=:60s", &url);
+            assert!(short.contains("site_just_now") && !short.contains("site_at_start"));
+            let long = focused(&reader, "lifetime=60s:", &url);
+            assert!(!long.contains("site_just_now"), "{long}");
+        }
+    }
 }
 
 fn by_thread(client: &Client, get: &impl Fn(&str) -> Answer) {
