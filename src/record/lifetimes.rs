@@ -44,29 +44,24 @@ pub(crate) struct Freed {
     pub(crate) bytes: u64,
 }
 
-/// There was no memory left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoMemory;
-
 impl Lifetimes {
     pub(super) fn new() -> Self {
         Self(Late::new())
     }
 
-    /// Adds the free of a block that had lived for so many nanoseconds.
-    pub(super) fn add(
-        &self,
-        nanoseconds: u64,
-        freed: &Sums,
-        arena: &Arena,
-    ) -> Result<(), NoMemory> {
-        let classes = self.0.get_or_place(arena).ok_or(NoMemory)?;
-        if let Some([objects, bytes]) = classes.get(class_of(nanoseconds)) {
-            // Release pairs with the Acquire in `read`.
-            objects.fetch_add(freed.objects, Ordering::Release);
-            bytes.fetch_add(freed.bytes, Ordering::Release);
-        }
-        Ok(())
+    /// Adds the free of a block that had lived for so many nanoseconds. False if there
+    /// is no memory left to do so.
+    #[must_use]
+    pub(super) fn add(&self, nanoseconds: u64, freed: &Sums, arena: &Arena) -> bool {
+        let classes = self.0.get_or_place(arena);
+        let class = classes.and_then(|classes| classes.get(class_of(nanoseconds)));
+        let Some([objects, bytes]) = class else {
+            return false;
+        };
+        // Release pairs with the Acquire in `read`.
+        objects.fetch_add(freed.objects, Ordering::Release);
+        bytes.fetch_add(freed.bytes, Ordering::Release);
+        true
     }
 
     /// What was freed, the shortest lives first. `None` if nothing was.
@@ -105,7 +100,7 @@ mod tests {
         let small = Sums::of_sample(8, 1_024, 8);
         let large = Sums::of_sample(64, 8_000_000, 500_000);
         for (nanoseconds, sums) in [(0, small), (1, large), (SECOND - 1, small), (SECOND, large)] {
-            lifetimes.add(nanoseconds, &sums, &arena).unwrap();
+            assert!(lifetimes.add(nanoseconds, &sums, &arena));
         }
         let freed = |objects, bytes| Freed { objects, bytes };
         let mut expected = [Freed::default(); CLASSES];
@@ -119,7 +114,7 @@ mod tests {
     fn without_memory_it_is_said() {
         let (lifetimes, arena) = (Lifetimes::new(), Arena::new(0));
         let sums = Sums::of_sample(8, 1_024, 8);
-        assert_eq!(lifetimes.add(0, &sums, &arena), Err(NoMemory));
+        assert!(!lifetimes.add(0, &sums, &arena));
         assert_eq!(lifetimes.read(), None);
     }
 }
@@ -140,9 +135,7 @@ mod loom_models {
             let free = |(lifetimes, frees, arena): &(Lifetimes, AtomicU64, Arena)| {
                 // Relaxed: carried along by what follows.
                 frees.fetch_add(8, Ordering::Relaxed);
-                lifetimes
-                    .add(0, &Sums::of_sample(8, 1_024, 8), arena)
-                    .unwrap();
+                assert!(lifetimes.add(0, &Sums::of_sample(8, 1_024, 8), arena));
             };
             let other = {
                 let world = Arc::clone(&world);

@@ -233,14 +233,9 @@ impl Recorder {
         let sums = sums_of(entry);
         entry.node.add_free(&sums);
         let lifetime = clock::now().saturating_sub(entry.born);
-        if entry
-            .node
-            .add_lifetime(lifetime, &sums, &self.arena)
-            .is_err()
-        {
-            self.tallies
-                .unknown_lifetimes
-                .fetch_add(1, Ordering::Relaxed);
+        if !entry.node.add_lifetime(lifetime, &sums, &self.arena) {
+            let unknown = &self.tallies.unknown_lifetimes;
+            unknown.fetch_add(1, Ordering::Relaxed);
         }
         // Most samples stand for more than themselves; their node's key need not be
         // fetched.

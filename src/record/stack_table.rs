@@ -25,7 +25,7 @@ use super::at_peak::{AtPeak, Held, KeptCounts};
 use super::chain::{Chain, Linked};
 use super::high_water::Mark;
 use super::late::{Late, LateSlice};
-use super::lifetimes::{Lifetimes, NoMemory};
+use super::lifetimes::Lifetimes;
 use super::sync::{AtomicPtr, AtomicU64};
 use super::tally::{Sums, Tally};
 pub(crate) use key::NodeKey;
@@ -103,13 +103,10 @@ impl Node {
         self.frees.add(sums);
     }
 
-    /// Counts how long a block had lived whose free was counted.
-    pub(crate) fn add_lifetime(
-        &self,
-        nanoseconds: u64,
-        sums: &Sums,
-        arena: &Arena,
-    ) -> Result<(), NoMemory> {
+    /// Counts how long a block had lived whose free was counted. False if there is no
+    /// memory left to do so.
+    #[must_use]
+    pub(crate) fn add_lifetime(&self, nanoseconds: u64, sums: &Sums, arena: &Arena) -> bool {
         self.lifetimes.add(nanoseconds, sums, arena)
     }
 
