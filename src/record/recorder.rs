@@ -228,20 +228,19 @@ impl Recorder {
 
     /// Counts the free of a sampled block.
     pub(crate) fn credit(&self, entry: &LiveSample) {
+        let (node, sums) = (entry.node, sums_of(entry));
         let mark = self.high_water.0.fall(entry.bytes);
-        entry.node.keep_peak(mark, &self.arena);
-        let sums = sums_of(entry);
-        entry.node.add_free(&sums);
+        node.keep_peak(mark, &self.arena);
+        node.add_free(&sums);
         let lifetime = clock::now().saturating_sub(entry.born);
-        if !entry.node.add_lifetime(lifetime, &sums, &self.arena) {
+        if !node.add_lifetime(lifetime, &sums, &self.arena) {
             let unknown = &self.tallies.unknown_lifetimes;
             unknown.fetch_add(1, Ordering::Relaxed);
         }
         // Most samples stand for more than themselves; their node's key need not be
         // fetched.
-        if entry.objects == OBJECT_FRACTION && entry.node.key.account != account::NONE {
-            self.accounts
-                .credit(entry.node.key.account, entry.size as u64);
+        if entry.objects == OBJECT_FRACTION && node.key.account != account::NONE {
+            self.accounts.credit(node.key.account, entry.size as u64);
         }
     }
 

@@ -15,7 +15,7 @@ use heapprof_hostile::{Ran, folder};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_exhausted");
 
-/// Samples that a run lost, by phase.
+/// Samples that a run lost, by phase, and lifetimes of samples that it did not lose.
 #[derive(Debug, PartialEq)]
 struct Lost {
     /// Of many blocks that are held.
@@ -26,6 +26,7 @@ struct Lost {
     again: i64,
     /// At a new stack.
     afterwards: i64,
+    lifetimes: i64,
 }
 
 /// Runs the program and checks what has to hold however much it lost. `None` if
@@ -53,14 +54,15 @@ fn run(limit: usize, spare: Option<u64>) -> Option<Lost> {
         .split(", ")
         .map(|count| count.parse().expect("counts are printed"))
         .collect();
-    let [blocks, stacks, again, afterwards] = counts[..] else {
-        panic!("four counts are printed: {stdout}")
+    let [blocks, stacks, again, afterwards, lifetimes] = counts[..] else {
+        panic!("five counts are printed: {stdout}")
     };
     let lost = Lost {
         blocks,
         stacks,
         again,
         afterwards,
+        lifetimes,
     };
     println!("limit {}, spare {spare:?}: {lost:?}", LIMITS[limit]);
     check(&lost, &held, &end);
@@ -97,6 +99,10 @@ fn check(lost: &Lost, held: &Path, end: &Path) {
         );
     }
 
+    let comments = end.comments().concat();
+    let is_said = comments.contains("frees without a lifetime");
+    assert_eq!(is_said, lost.lifetimes > 0, "{comments}");
+
     let size = count(SIZE);
     let blocks = count(BLOCKS) - lost.blocks;
     let again = count(AGAIN) - lost.again;
@@ -132,18 +138,20 @@ fn check(lost: &Lost, held: &Path, end: &Path) {
     }
 }
 
-/// Everything that can be lost.
+/// Every sample is lost; lifetimes, which samples have, cannot be then.
 const ALL: Lost = Lost {
     blocks: BLOCKS as i64,
     stacks: (STACKS.end * STACKS.end) as i64,
     again: AGAIN as i64,
     afterwards: AFTERWARDS as i64,
+    lifetimes: 0,
 };
 const NOTHING: Lost = Lost {
     blocks: 0,
     stacks: 0,
     again: 0,
     afterwards: 0,
+    lifetimes: 0,
 };
 
 #[test]
@@ -154,18 +162,20 @@ fn limits_of_the_profilers_own_memory() {
             // No table, or no place for a single stack.
             ..3_136 => assert_eq!(lost, ALL),
             // The live table fills, and is of use again once blocks are freed. Then
-            // there is no place for new stacks; known ones are counted on.
+            // there is no place for new stacks; known ones are counted on, but nothing of
+            // how long their blocks lived.
             3_136 => {
                 assert!((1..ALL.blocks).contains(&lost.blocks), "{lost:?}");
                 assert_eq!((lost.again, lost.afterwards), (0, ALL.afterwards));
+                assert!(lost.lifetimes >= ALL.blocks - lost.blocks, "{lost:?}");
             }
             // There is place for all stacks: what the live table lacks takes nothing
             // of it away.
             8_192 => {
                 assert!((1..ALL.blocks).contains(&lost.blocks), "{lost:?}");
-                assert_eq!((lost.again, lost.afterwards), (0, 0));
+                assert_eq!((lost.again, lost.afterwards, lost.lifetimes), (0, 0, 0));
             }
-            18_432.. => assert_eq!(lost, NOTHING),
+            20_480.. => assert_eq!(lost, NOTHING),
             other => panic!("{other} KiB: what is to be expected?"),
         }
     }

@@ -187,7 +187,7 @@ fn account(allocations: usize, f: impl FnOnce()) -> u64 {
 fn main() {
     let [held_profile, end_profile] = [1, 2].map(|n| env::args().nth(n).expect("two paths"));
     let mut held = Vec::with_capacity(BLOCKS);
-    let mut lost = Vec::with_capacity(4);
+    let mut lost = Vec::with_capacity(5);
     let live = stats().live_samples;
 
     // One call for both rounds, so that the second one's stack is known.
@@ -204,5 +204,6 @@ fn main() {
     let mut afterwards = Vec::with_capacity(AFTERWARDS);
     lost.push(account(AFTERWARDS, || site_afterwards(&mut afterwards)));
     heapprof::dump_heap_to(&end_profile).expect("the heap is dumped");
+    lost.push(stats().unknown_lifetimes);
     println!("{lost:?}");
 }
