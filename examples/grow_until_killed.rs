@@ -5,7 +5,7 @@
 //!     systemd-run --user --scope -p MemoryMax=256M -p MemorySwapMax=0 \
 //!         target/release/examples/grow_until_killed profiles
 //!     cargo run --release --example symbolize -- profiles/*.pb.gz
-//!     go tool pprof -top profiles/*.named.pb.gz
+//!     go tool pprof -top "$(ls profiles/*.named.pb.gz | tail -1)"    # the last one
 //!
 //! Without a limit it ends at 1 GiB, by its own hand and as abruptly: then it
 //! has dumped at three quarters of that.

@@ -2,7 +2,7 @@
 //! threshold leaves behind.
 //!
 //!     cargo run --release --example symbolize -- service.4711.*.resident.pb.gz [FILE...]
-//!     go tool pprof -top service.4711.*.resident.named.pb.gz
+//!     go tool pprof -top "$(ls service.4711.*.resident.named.pb.gz | tail -1)"    # the last one
 //!
 //! Programs and libraries are found where they were, if they are still the same;
 //! otherwise among the files given, by their build ids: those of another machine,
