@@ -68,10 +68,10 @@ mod tests {
     #[test]
     fn plus_minus_is_said_where_it_leads_to_both_limits() {
         let error = |count| readable_error(&samples(count, 512 << 10));
-        assert_eq!(readable_bytes(samples(100, 512 << 10).bytes), "50.0 MiB");
+        assert_eq!(readable_bytes(samples(400, 512 << 10).bytes), "200 MiB");
         assert_eq!(
-            error(100).as_deref(),
-            Some("± 9.80 MiB (95 %: 40.2 MiB to 59.9 MiB)")
+            error(400).as_deref(),
+            Some("± 19.6 MiB (95 %: 181 MiB to 220 MiB)")
         );
         assert_eq!(readable_bytes(samples(10, 512 << 10).bytes), "5.00 MiB");
         assert_eq!(error(10).as_deref(), Some("(95 %: 2.40 MiB to 9.20 MiB)"));
