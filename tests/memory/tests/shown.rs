@@ -32,7 +32,7 @@ fn bytes_of(text: &str) -> u64 {
     let (number, unit) = text.split_once(' ').expect("a number and its unit");
     let number: f64 = number.parse().expect("it is a number");
     let unit = match unit {
-        "B" => 1,
+        "bytes" => 1,
         "KiB" => 1 << 10,
         "MiB" => MIB,
         "GiB" => 1 << 30,
