@@ -103,20 +103,7 @@ pub(crate) fn release_tests(workspace: &Workspace) -> Command {
                 .iter()
                 .flat_map(|package| ["-p", *package]),
         )
-        .args(["--", "--skip", COUNTED])
 }
-
-/// The instructions of the fast paths are counted in a build without what the other
-/// packages ask for: features decide what is inlined where, and one instruction is
-/// much here.
-pub(crate) fn count_instructions(workspace: &Workspace) -> Command {
-    cargo(workspace)
-        .args(["test", "--release", "-p", "heapprof-end-to-end"])
-        .args(["--test", "instructions", COUNTED])
-}
-
-/// The test that does so.
-const COUNTED: &str = "an_unsampled_operation_runs_as_many_instructions_as_are_written_down";
 
 /// Runs the models of the lock-free tables. In a target directory of their own:
 /// `--cfg loom` rebuilds every dependency.

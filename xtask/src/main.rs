@@ -28,9 +28,7 @@ mod workspace;
 use std::process::ExitCode;
 use std::{env, fmt};
 
-use checks::{
-    builds, check_from_sources, check_target, count_instructions, fuzz, loom, release_tests, stress,
-};
+use checks::{builds, check_from_sources, check_target, fuzz, loom, release_tests, stress};
 use command::Command;
 use steps::Steps;
 use workspace::Workspace;
@@ -102,9 +100,6 @@ fn test(workspace: &Workspace, steps: &mut Steps) -> Result {
     // release builds, so every integration test has to hold there too.
     steps.run("tests, release", || {
         release_tests(workspace).envs(tools.variables()).run()
-    })?;
-    steps.run("instructions", || {
-        count_instructions(workspace).envs(tools.variables()).run()
     })
 }
 
