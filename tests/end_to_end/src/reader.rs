@@ -106,6 +106,21 @@ impl Reader {
         rows.map(|row| parse_top_line(row).unwrap_or_else(|| panic!("{row:?} in:\n{text}")))
             .collect()
     }
+
+    /// Of one sample type, what the function whose name ends so allocated, with all
+    /// that it called; 0 if it is not there.
+    pub fn cumulative<S: Into<OsString>>(&self, sample_index: &str, file: S, name: &str) -> i64 {
+        let top = self.top(sample_index, [file]);
+        let line = top.into_iter().find(|(known, _)| known.ends_with(name));
+        line.map_or(0, |(_, line)| line.cumulative)
+    }
+
+    /// `pprof -top` of the samples with such a label, as `-tagfocus` has it.
+    pub fn focused<S: Into<OsString>>(&self, label: &str, file: S) -> String {
+        let options = ["-top", "-nodefraction=0", "-unit=B"].map(OsString::from);
+        let focus = format!("-tagfocus={label}").into();
+        self.run(options.into_iter().chain([focus, file.into()]))
+    }
 }
 
 fn parse_top_line(row: &str) -> Option<(String, TopLine)> {

@@ -63,11 +63,7 @@ fn ages_and_leaks_are_told_apart() {
         file
     });
     for reader in Reader::both() {
-        let of = |value: &str, site: &str| {
-            let top = reader.top(value, [&files[0]]);
-            let line = top.into_iter().find(|(name, _)| name.ends_with(site));
-            line.map_or(0, |(_, line)| line.cumulative)
-        };
+        let of = |value: &str, site: &str| reader.cumulative(value, &files[0], site);
         assert_eq!(of("inuse_space", "site_at_start"), 50_000);
         assert_eq!(of("growth_space", "site_at_start"), 0);
         assert_eq!(of("inuse_space", "site_of_the_leak"), 30_000);
@@ -75,12 +71,7 @@ fn ages_and_leaks_are_told_apart() {
         assert_eq!(of("inuse_space", "site_just_now"), 0);
 
         if took < Duration::from_secs(1) {
-            let focused = |ages: &str| {
-                let focus = format!("-tagfocus=age={ages}");
-                let file = files[1].to_str().expect("the path is text");
-                reader.run(["-top", "-nodefraction=0", "-unit=B", &focus, file])
-            };
-            let (old, young) = (focused("1s:"), focused(":1ms"));
+            let [old, young] = ["age=1s:", "age=:1ms"].map(|age| reader.focused(age, &files[1]));
             assert!(old.contains("site_at_start") && !old.contains("site_of_the_leak"));
             assert!(young.contains("site_of_the_leak") && !young.contains("site_at_start"));
             assert!(young.contains("site_just_now"));

@@ -124,24 +124,18 @@ fn by_age(client: &Client, get: &impl Fn(&str) -> Answer, begun: Instant) {
         file
     });
     for reader in Reader::both() {
-        let of = |value: &str, site: &str| {
-            let top = reader.top(value, [&leaks]);
-            let line = top.into_iter().find(|(name, _)| name.ends_with(site));
-            line.map_or(0, |(_, line)| line.cumulative)
-        };
+        let of = |value: &str, site: &str| reader.cumulative(value, &leaks, site);
         let both = |site| (of("inuse_space", site), of("growth_space", site));
         assert_eq!(both("site_at_start"), (50_000, 0));
         assert_eq!(both("site_of_the_leak"), (30_000, 30_000));
         assert_eq!(both("site_just_now"), (0, 0));
 
-        let file = ages.to_str().expect("the path is text");
-        let old = focused(&reader, "age=1s:", file);
-        let young = focused(&reader, "age=:1ms", file);
+        let [old, young] = ["age=1s:", "age=:1ms"].map(|age| reader.focused(age, &ages));
         assert!(old.contains("site_at_start") && !old.contains("site_of_the_leak"));
         assert!(young.contains("site_of_the_leak") && !young.contains("site_at_start"));
         // As users ask for it.
         let url = client.url("/debug/pprof/heap?labels=age");
-        assert!(focused(&reader, "age=1s:", &url).contains("site_at_start"));
+        assert!(reader.focused("age=1s:", &url).contains("site_at_start"));
     }
 }
 
@@ -189,9 +183,9 @@ fn by_lifetime(client: &Client, get: &impl Fn(&str) -> Answer) {
     // As users ask for it.
     let url = client.url("/debug/pprof/allocs?labels=lifetime");
     for reader in Reader::both() {
-        let freed = focused(&reader, "lifetime=:3600s", &url);
+        let freed = reader.focused("lifetime=:3600s", &url);
         assert!(freed.contains("site_just_now") && !freed.contains("site_at_start"));
-        let freed_late = focused(&reader, "lifetime=3600s:", &url);
+        let freed_late = reader.focused("lifetime=3600s:", &url);
         assert!(!freed_late.contains("site_just_now"), "{freed_late}");
     }
 }
@@ -209,15 +203,10 @@ fn by_thread(client: &Client, get: &impl Fn(&str) -> Answer) {
         assert_eq!(get(target).status, 200);
         let url = client.url(&format!("/debug/pprof/{target}"));
         for reader in Reader::both() {
-            let of_worker = focused(&reader, "thread=worker-7", &url);
+            let of_worker = reader.focused("thread=worker-7", &url);
             assert!(of_worker.contains("site_of_the_worker"), "{of_worker}");
             assert!(!of_worker.contains("site_at_start"), "{of_worker}");
         }
     }
     drop(block);
-}
-
-fn focused(reader: &Reader, focus: &str, profile: &str) -> String {
-    let focus = format!("-tagfocus={focus}");
-    reader.run(["-top", "-nodefraction=0", "-unit=B", &focus, profile])
 }
