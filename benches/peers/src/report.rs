@@ -35,8 +35,8 @@ and writes to none of it, so it meets a sample every few hundred nanoseconds. `v
 const REASONS: &str = "\
 What stands in the way of the targets that are missed:
 
-- Where a block comes and goes in 5 to 8 ns, what is left is the samples: one for every 512 pairs of 1 KiB, 200 ns each, 400 at 30
-  frames. That is 0.4 and 0.8 ns a pair. `replacement` meets one for every thousand blocks, amid memory that is not in the caches.
+- Where a block comes and goes in 5 to 8 ns, what is left is the samples: one for every 512 pairs of 1 KiB, 200 to 250 ns each, 400
+  at 30 frames. That is 0.4 to 0.8 ns a pair. `replacement` meets one for every thousand blocks, amid memory that is not in the caches.
   For 1.02 over jemalloc a sample would have to take 60 ns.
 - What every allocation pays, ten instructions, is a quarter of a nanosecond: seen in `pair_64` over mimalloc, within the noise elsewhere.
 - `replacement_2` over glibc varies threefold from run to run, with and without a profiler, as threads meet in its arenas; the interval
